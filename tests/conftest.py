@@ -1,0 +1,113 @@
+"""What all the tests share: the nbval collector, hypothesis profiles, no skips in CI.
+
+The collector gives every chapter of the table of contents to nbval, which runs its code cells in
+a new kernel and compares each output with the one that the built book shows. nbval by itself reads
+`.ipynb` files only, and would find no outputs in a MyST chapter, hence nothing to compare.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from nbval.plugin import IPyNbCell, IPyNbFile
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "book" / "_ext"))
+os.environ.setdefault("KERAS_BACKEND", "torch")  # as in the build
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import execution  # noqa: E402
+
+settings.register_profile("quick", deadline=None, derandomize=True)
+settings.register_profile("long", deadline=None, max_examples=10_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+class Chapter(IPyNbFile):
+    """One chapter: its cells, and beside each the output that was published."""
+
+    def collect(self):
+        """One item a code cell, named by its number and its line."""
+        folder = execution.cache_folder(self.config.rootpath)
+        try:
+            self.nb = execution.published(self.path, folder)
+        except KeyError:
+            message = f"{self.path.name}: the built book shows another state of it; `make book`"
+            raise self.CollectError(message) from None
+        number = 0
+        for cell, line in zip(self.nb.cells, self.nb.metadata["source_map"], strict=True):
+            if cell.cell_type == "code":
+                number += 1
+                tags = cell.metadata.get("tags", [])
+                yield ChapterCell.from_parent(
+                    self,
+                    name=f"cell {number}, line {line}",
+                    cell_num=number,
+                    cell=cell,
+                    options={
+                        "check": True,
+                        "check_exception": "raises-exception" in tags,
+                        "skip": False,
+                    },
+                )
+
+    def setup(self):
+        """Starts the kernel, in the chapter's folder as in the build."""
+        super().setup()
+        client = self.kernel.kc
+
+        # nbval leaves out the history, without which a closing semicolon hides no output.
+        def execute(source, allow_stdin=None):
+            return client.execute(source, allow_stdin=allow_stdin, stop_on_error=False)
+
+        self.kernel.execute_cell_input = execute
+
+
+class ChapterCell(IPyNbCell):
+    """One code cell."""
+
+    def runtest(self):
+        """Runs it; a cell whose reference was never run proves nothing, and fails."""
+        if self.cell.execution_count is None:
+            self.raise_cell_error("the published page has no run of this cell")
+        super().runtest()
+
+
+class ChapterCollector:
+    """Collects the chapters among the files that pytest walks."""
+
+    def pytest_collect_file(self, file_path, parent):
+        """Called by pytest for every file."""
+        if file_path.suffix == ".md" and file_path in execution.chapters(parent.config.rootpath):
+            return Chapter.from_parent(parent, path=file_path)
+        return None
+
+
+def pytest_configure(config):
+    """Registers the collector for the whole tree: a conftest's own hooks end at its folder."""
+    config.pluginmanager.register(ChapterCollector(), "chapters")
+
+
+def skipped(config) -> list:
+    """The reports of the tests that were skipped."""
+    return config.pluginmanager.get_plugin("terminalreporter").stats.get("skipped", [])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """In CI a skipped test is a failed run."""
+    if os.environ.get("CI") == "true" and not hasattr(session.config, "workerinput"):
+        if skipped(session.config) and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Says what was skipped where nothing may be."""
+    if os.environ.get("CI") == "true" and skipped(config):
+        terminalreporter.section("skipped, which CI=true does not allow", red=True)
+        for report in skipped(config):
+            terminalreporter.line(f"{report.nodeid}: {report.longrepr[-1]}")

@@ -1,0 +1,1 @@
+"""What only the chapters need: data, figures, exercises and the claims ledger."""

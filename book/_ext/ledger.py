@@ -1,13 +1,12 @@
 """The directives of the claims ledger's page; the rows come from ``upconv.book.ledger``.
 
-``{claims} S0`` lists what one source claims, and ``{verdicts}`` says what each verdict means and how
-many claims have it. Each row can be linked to as ``ledger-<id>``.
+``{claims} S0`` lists what one source claims, and ``{verdicts}`` says what each verdict means and
+how many claims have it. Each row can be linked to as ``ledger-<id>``.
 """
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
-
 from upconv.book import ledger
 
 MEANING = {

@@ -9,10 +9,9 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional as F
-
 from upconv import Geometry, conv_matrix, definition
 
-# Kernel, stride, padding, dilation and input size of convolutions on images, in no special relation.
+# Convolutions on images: kernel, stride, padding, dilation and input size, in no special relation.
 GEOMETRIES = [
     ((3, 3), 1, 0, 1, (4, 4)),
     ((3, 3), 1, 1, 1, (5, 7)),
@@ -77,7 +76,7 @@ def test_many_to_one():
     assert_array_equal(nonzeros(9, stride=2)[0], 9)
     assert_array_equal(nonzeros(9, stride=3)[0], 9)
     assert_array_equal(nonzeros(3, padding=1)[0], [4, 6, 4, 6, 9, 6, 4, 6, 4])
-    # Columns: nine at stride 1 from two pixels inside the border on, and nowhere at a larger stride.
+    # Columns: nine at stride 1, two pixels or more from the border; nowhere at a larger stride.
     columns = nonzeros(8)[1]
     assert_array_equal(columns[2:-2, 2:-2], 9)
     columns[2:-2, 2:-2] = 0
@@ -171,7 +170,7 @@ def test_conv_gradient_is_conv(rng, padding, dilation):
     assert not np.allclose(x.grad, itself, atol=0.1)
 
 
-# --------------------------------------------------------- Sizes, and what each framework calls them
+# -------------------------------------------------------- Sizes, and what each framework calls them
 
 
 def test_s1_snippet_runs():
@@ -265,7 +264,7 @@ def test_stride1_equals_conv(rng, size):
         assert_allclose(transposed[:, 1:, 1:], conv[:, :-1, :-1], atol=1e-5)
 
 
-# ------------------------------------------------------------------------- Five ways to compute it
+# -------------------------------------------------------------------------- Five ways to compute it
 
 
 @geometries

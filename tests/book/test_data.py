@@ -5,7 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-
 from upconv.book import data
 
 FILES = (
@@ -33,10 +32,13 @@ def damage(path, content):
 @pytest.mark.parametrize(("split", "count"), [("train", 6000), ("test", 1000)])
 def test_every_split_has_its_images_labels_and_ten_classes(split, count):
     images, labels = data.load(split)
-    assert images.shape == (count, 28, 28) and images.dtype == np.uint8
-    assert labels.shape == (count,) and labels.dtype == np.uint8
+    assert images.shape == (count, 28, 28)
+    assert images.dtype == np.uint8
+    assert labels.shape == (count,)
+    assert labels.dtype == np.uint8
     assert set(labels) == set(range(len(data.CLASS_NAMES)))
-    assert images.min() == 0 and images.max() == 255
+    assert images.min() == 0
+    assert images.max() == 255
 
 
 def test_the_images_are_the_first_of_the_original():

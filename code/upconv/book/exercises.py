@@ -1,0 +1,217 @@
+"""Checks a reader's answer to an exercise, and says what is wrong with it.
+
+A chapter's exercise ends with ``check("name", answer)``. The checker of that name, registered here
+by ``@exercise``, returns None if the answer is right, or a sentence that begins in lower case and
+says what is wrong; where it can be, the sentence names the mistake (transposed, flipped, one off)
+and the case on which it showed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import sparse
+
+from upconv import Geometry, conv_matrix
+
+__all__ = ["as_array", "call", "check", "compare", "exercise", "names", "same"]
+
+Checker = Callable[[object], str | None]
+_CHECKERS: dict[str, tuple[Checker, str]] = {}
+
+
+class _RaisedInAnswer(Exception):
+    """The reader's own function raised; the message is the sentence to print."""
+
+
+def exercise(name: str, shows: str) -> Callable[[Checker], Checker]:
+    """Registers a checker under a name, with the sentence that a right answer earns.
+
+    Args:
+        name: as in ``check("name", …)``; the exercise's label in the chapter is ``ex-name``.
+        shows: what a right answer shows: one sentence.
+
+    Raises:
+        ValueError: if another exercise has this name.
+    """
+
+    def register(checker: Checker) -> Checker:
+        if name in _CHECKERS:
+            raise ValueError(f"name: got {name!r} twice; want another name for each exercise")
+        _CHECKERS[name] = checker, shows
+        return checker
+
+    return register
+
+
+def names() -> tuple[str, ...]:
+    """The names of all exercises, in the order of the book.
+
+    Example:
+        >>> "columns-count" in names()
+        True
+    """
+    return tuple(_CHECKERS)
+
+
+def check(name: str, answer: object) -> None:
+    """Prints "Right: …" and what the answer shows, or "Not yet: …" and what is wrong with it.
+
+    Args:
+        name: of the exercise.
+        answer: a number, tuple, array or function, as the exercise asks; ``...`` stands for an
+            answer that is still to be given.
+
+    Raises:
+        ValueError: if there is no exercise of this name; the message lists those there are.
+
+    Example:
+        >>> check("channels-shape", (8, 14, 14))
+        Not yet: got (8, 14, 14), which is the output's shape; C has one row for each output value.
+    """
+    if name not in _CHECKERS:
+        raise ValueError(f"name: got {name!r}; want one of {', '.join(_CHECKERS)}")
+    checker, shows = _CHECKERS[name]
+    if answer is None or answer is ...:
+        print(f"Not yet: put your answer in the place of {answer!r}.")
+        return
+    try:
+        wrong = checker(answer)
+    except _RaisedInAnswer as raised:
+        wrong = str(raised)
+    print(f"Not yet: {wrong}" if wrong else f"Right: {shows}")
+
+
+def call(function: object, case: str, *arguments: object) -> object:
+    """What the reader's function returns; whatever it raises becomes the sentence to print.
+
+    Args:
+        function: the reader's answer.
+        case: the arguments in words, for the sentence.
+        arguments: arrays are handed over as copies, so that a function cannot spoil the check.
+    """
+    if not callable(function):
+        raise _RaisedInAnswer(f"got {type(function).__name__}; want a function.")
+    copies = [value.copy() if isinstance(value, np.ndarray) else value for value in arguments]
+    try:
+        result = function(*copies)
+    except Exception as error:  # anything that a reader's code may raise
+        sentence = f"for {case} your function raised {type(error).__name__}: {error}"
+        raise _RaisedInAnswer(sentence) from error
+    if result is None:
+        raise _RaisedInAnswer(f"for {case} your function returned None; has it a return?")
+    return result
+
+
+def as_array(value: object) -> np.ndarray | None:
+    """The answer as an array of numbers, from a list, array, sparse array or tensor; else None."""
+    if sparse.issparse(value):
+        value = value.toarray()
+    if hasattr(value, "detach"):  # a torch tensor, which may want a gradient
+        value = value.detach().cpu()
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):  # rows of different lengths
+        return None
+    if array.dtype.kind == "b":
+        return array.astype(int)
+    return array if array.dtype.kind in "iufc" else None
+
+
+def compare(got: object, want: np.ndarray, what: str = "your array") -> str | None:
+    """None if the two are equal to rounding, else a sentence on how they differ.
+
+    Args:
+        got: the reader's; anything.
+        want: the right one.
+        what: how the sentence begins.
+
+    Example:
+        >>> print(compare([[1, 2], [3, 5]], np.array([[1, 2], [3, 4]]), "your matrix"))
+        your matrix has 5 at [1, 1], want 4.
+    """
+    array = as_array(got)
+    if array is None:
+        return f"{what} is no array of numbers: got {type(got).__name__}."
+    if array.shape != want.shape:
+        return f"{what} has shape {array.shape}, want {want.shape}."
+    wrong = ~np.isclose(array, want, rtol=1e-5, atol=1e-8)
+    if not wrong.any():
+        return None
+    place = tuple(int(index) for index in np.argwhere(wrong)[0])
+    where = f" at {list(place)}" if place else ""
+    return f"{what} has {array[place]:.6g}{where}, want {want[place]:.6g}."
+
+
+def same(got: object, want: np.ndarray) -> bool:
+    """Whether the reader's array is this one: to recognise a well-known mistake."""
+    return compare(got, want) is None
+
+
+# ----------------------------------------------------------------------- A convolution is a matrix
+
+
+@exercise(
+    "columns-count",
+    shows="a corner of the input is seen by one window, the middle by four, so the transpose "
+    "collects one product at a corner and four in the middle.",
+)
+def _columns_count(answer: object) -> str | None:
+    c = conv_matrix(np.ones((3, 3)), (4, 4), Geometry((3, 3)), dense=True)
+    want = c.sum(0).reshape(4, 4)
+    if same(answer, c.sum(1)) or same(answer, c.sum(1).reshape(2, 2)):
+        return "you counted along the rows of C; count along its columns, one for each input value."
+    if same(answer, want.ravel()):
+        return "the sixteen counts are right; give them the shape of the input, (4, 4)."
+    return compare(answer, want, "your array")
+
+
+@exercise(
+    "conv-matrix",
+    shows="one matrix does what the sliding window does, for every kernel, input and stride tried.",
+)
+def _conv_matrix(answer: object) -> str | None:
+    rng = np.random.default_rng(0)
+    cases = [((2, 2), (3, 3), 1), ((3, 3), (4, 4), 1), ((2, 3), (5, 6), 1), ((3, 2), (7, 8), 2)]
+    for size, input_shape, stride in cases:
+        kernel, geometry = rng.integers(1, 10, size).astype(float), Geometry(size, stride)
+        case = f"a {_by(size)} kernel, a {_by(input_shape)} input and stride {stride}"
+        got = call(answer, case, kernel, input_shape, stride)
+        want = conv_matrix(kernel, input_shape, geometry, dense=True)
+        wrong = compare(got, want, f"for {case} your matrix")
+        if wrong is None:
+            continue
+        if same(got, want.T):
+            return f"for {case} you gave the transpose of C: C has one row for each output value."
+        if same(got, conv_matrix(kernel[::-1, ::-1], input_shape, geometry, dense=True)):
+            return f"for {case} your kernel is flipped: frameworks lay it down as it stands."
+        return wrong
+    return None
+
+
+@exercise(
+    "channels-shape",
+    shows="C has 8·14·14 rows and 3·28·28 columns: 3.7 million places for 600 different weights.",
+)
+def _channels_shape(answer: object) -> str | None:
+    rows, columns = 8 * 14 * 14, 3 * 28 * 28
+    mistakes = {
+        (columns, rows): "the shape of the transpose; C has one row for each output value.",
+        (8, 14, 14): "the output's shape; C has one row for each output value.",
+        (8, 3, 5, 5): "the kernel's shape; C has one row for each output value.",
+        (14 * 14, 28 * 28): "the shape for one channel to one; each such pair is a block of C.",
+        (8 * 12 * 12, columns): "the shape without padding.",
+        (8 * 28 * 28, columns): "the shape for stride 1.",
+    }
+    array = as_array(answer)
+    shape = tuple(array.tolist()) if array is not None and array.ndim == 1 else None
+    if shape == (rows, columns):
+        return None
+    if shape in mistakes:
+        return f"got {shape}, which is {mistakes[shape]}"
+    return f"got {answer!r}; want (how many output values, how many input values), all channels."
+
+
+def _by(size: tuple[int, ...]) -> str:
+    return "×".join(map(str, size))

@@ -116,6 +116,7 @@ class Reader:
         self.outside: list[str] = []
         self.errors: list[str] = []
         self.failed: list[str] = []
+        page.add_init_script(path=Path(__file__).with_name("faults.js"))
         page.on("request", self.on_request)
         page.on("requestfailed", lambda request: self.failed.append(request.url))
         page.on("response", self.on_response)
@@ -139,108 +140,12 @@ class Reader:
         self.inside = inside
         self.outside, self.errors, self.failed = [], [], []
         self.page.goto(address, wait_until="load")
-        self.page.evaluate(OPEN_AND_SETTLE)
-
-
-OPEN_AND_SETTLE = """async () => {
-  document.querySelectorAll("details").forEach(element => element.open = true);
-  document.querySelectorAll(".toggle-hidden").forEach(e => e.classList.remove("toggle-hidden"));
-  if (window.MathJax?.startup) await MathJax.startup.promise;
-  await document.fonts.ready;
-}"""
-
-UNRENDERED = """() => {
-  const faults = [];
-  const nodes = [...document.querySelectorAll(".math")].filter(e => !e.parentElement.closest(".math"));
-  for (const node of nodes)
-    if (!node.querySelector("mjx-container")) faults.push("unrendered: " + node.textContent);
-  const rendered = document.querySelectorAll("mjx-container").length;
-  if (rendered !== nodes.length) faults.push(`${nodes.length} formulas, ${rendered} rendered`);
-  for (const error of document.querySelectorAll("mjx-merror"))
-    faults.push("error: " + (error.getAttribute("data-mjx-error") ?? error.textContent));
-  return faults;
-}"""
-
-TOO_WIDE = """() => {
-  const width = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth <= width) return [];
-  const scrolls = e => e && (getComputedStyle(e).overflowX !== "visible" || scrolls(e.parentElement));
-  const wide = [...document.body.querySelectorAll("*")].filter(
-    e => e.getBoundingClientRect().right > width + 1 && !scrolls(e.parentElement));
-  const names = wide.slice(0, 3).map(e => e.outerHTML.slice(0, 80));
-  return [`${document.documentElement.scrollWidth} px wide in ${width} px: ${names.join(" | ")}`];
-}"""
-
-UNLABELLED = """() => {
-  const faults = [];
-  for (const image of document.images)
-    if (image.closest("article") ? !image.alt.trim() : !image.hasAttribute("alt"))
-      faults.push("image without alt text: " + image.outerHTML.slice(0, 80));
-  for (const svg of document.querySelectorAll("article svg")) {
-    if (svg.closest("button, [aria-hidden=true]") || svg.parentElement.closest("svg")) continue;
-    const label = svg.getAttribute("aria-label") ?? svg.querySelector(":scope > title")?.textContent;
-    if (svg.getAttribute("role") !== "img" || !label?.trim())
-      faults.push("figure without a label: " + svg.outerHTML.slice(0, 80));
-  }
-  return faults;
-}"""
-
-# Text against what lies under it: for HTML the backgrounds of its ancestors, for the text of a
-# figure the shapes under its middle first. Text on a photograph has no one background and is left.
-PALE = """theme => {
-  document.documentElement.dataset.theme = theme;
-  const parse = css => {
-    const numbers = css.match(/[\\d.]+/g).map(Number);
-    const scale = css.startsWith("color(") ? 255 : 1;
-    return {rgb: numbers.slice(0, 3).map(n => n * scale), alpha: numbers[3] ?? 1};
-  };
-  const over = (top, rgb) => rgb.map((c, i) => top.rgb[i] * top.alpha + c * (1 - top.alpha));
-  const luminance = rgb => rgb.map(c => c / 255)
-    .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const contrast = (a, b) => {
-    const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
-    return (high + 0.05) / (low + 0.05);
-  };
-  const SHAPES = ["path", "rect", "circle", "ellipse", "polygon"];
-  const layers = element => {  // the paint under an element, from the top
-    const found = [];
-    const box = element.getBoundingClientRect();
-    const stack = document.elementsFromPoint(box.x + box.width / 2, box.y + box.height / 2);
-    if (element.closest("svg"))
-      for (const below of stack) {
-        if (["image", "use"].includes(below.tagName)) return null;
-        const style = getComputedStyle(below);
-        if (SHAPES.includes(below.tagName) && style.fill !== "none") {
-          const fill = parse(style.fill);
-          found.push({...fill, alpha: fill.alpha * style.fillOpacity * style.opacity});
-        }
-      }
-    for (let e = element.closest("svg") ?? element; e; e = e.parentElement)
-      found.push(parse(getComputedStyle(e).backgroundColor));
-    return found;
-  };
-  const faults = new Set();
-  for (const element of document.querySelectorAll("body *")) {
-    const text = [...element.childNodes].filter(n => n.nodeType === 3)
-      .map(n => n.data).join("").trim();
-    if (!text || !element.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
-    if (element.closest("script, style, noscript, title, dialog, mjx-container")) continue;
-    const style = getComputedStyle(element);
-    const ink = element.closest("svg") ? style.fill : style.color;
-    const under = ink === "none" ? null : layers(element);
-    if (!under) continue;
-    const ground = under.reverse().reduce((rgb, layer) => over(layer, rgb), [255, 255, 255]);
-    const ratio = contrast(over(parse(ink), ground), ground);
-    if (ratio < 4.5) faults.add(`${theme}: ${ratio.toFixed(2)} for "${text.slice(0, 40)}"`);
-  }
-  return [...faults];
-}"""
+        self.page.evaluate("faults.settle()")
 
 
 def unrendered_math(page) -> list[str]:
     """Formulas that stayed TeX, and errors that MathJax shows."""
-    return page.evaluate(UNRENDERED)
+    return page.evaluate("faults.unrenderedMath()")
 
 
 def too_wide(page) -> list[str]:
@@ -248,20 +153,20 @@ def too_wide(page) -> list[str]:
     faults = []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        faults += page.evaluate(TOO_WIDE)
+        faults += page.evaluate("faults.tooWide()")
     return faults
 
 
 def unlabelled(page) -> list[str]:
     """Images and figures that say nothing to those who do not see them."""
-    return page.evaluate(UNLABELLED)
+    return page.evaluate("faults.unlabelled()")
 
 
 def pale_text(page) -> list[str]:
     """Text with a contrast below 4.5 to what lies under it, in the light and the dark theme."""
     height = page.evaluate("document.documentElement.scrollHeight")
     page.set_viewport_size({"width": WIDTHS[-1], "height": height})  # nothing is out of sight
-    return page.evaluate(PALE, "light") + page.evaluate(PALE, "dark")
+    return page.evaluate("[...faults.paleText('light'), ...faults.paleText('dark')]")
 
 
 def look(reader: Reader, address: str, inside: str) -> dict[str, list[str]]:
@@ -409,8 +314,9 @@ def test_search_finds_a_chapter(site, reader):
 
 # Each helper finds the fault that it is for, and none on a page without faults
 
-GOOD = """<!doctype html><html lang="en"><head><title>Good</title><link rel="icon" href="data:,"></head>
-<body><h1 id="top">Good</h1><article><h2>Part</h2><a href="#top">up</a>
+GOOD = """<!doctype html><html lang="en"><head><title>Good</title>
+<link rel="icon" href="data:,"></head><body>
+<h1 id="top">Good</h1><article><h2>Part</h2><a href="#top">up</a>
 <svg role="img" aria-label="a word" width="90" height="30"><text y="20">word</text></svg>
 %s</article></body></html>"""
 

@@ -100,9 +100,9 @@ def skipped(config) -> list:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
     """In CI a skipped test is a failed run."""
-    if os.environ.get("CI") == "true" and not hasattr(session.config, "workerinput"):
-        if skipped(session.config) and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    in_worker = hasattr(session.config, "workerinput")
+    if os.environ.get("CI") == "true" and not in_worker and skipped(session.config):
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter, config):

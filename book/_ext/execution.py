@@ -96,6 +96,8 @@ def published(path: Path, folder: Path) -> nbformat.NotebookNode:
     Raises:
         KeyError: if the cache holds no run of these code cells.
     """
+    if not folder.exists():  # asking would make an empty one, which a build would take for its own
+        raise KeyError(str(folder))
     return get_cache(folder).merge_match_into_notebook(read_chapter(path))[1]
 
 
@@ -108,7 +110,7 @@ def execute(path: Path, timeout: int) -> tuple[nbformat.NotebookNode, float, str
         NotebookClient(
             notebook,
             timeout=timeout,
-            record_timing=False,  # it would go into the cell's metadata, and so into the cache's key
+            record_timing=False,  # it would become part of the cell, and of the cache's key
             resources={"metadata": {"path": str(path.parent)}},
             on_cell_start=lambda cell, cell_index: begun.append(cell_index),
         ).execute()

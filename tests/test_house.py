@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import nbval.kernel
@@ -60,6 +61,12 @@ def test_the_pins_are_the_packages_that_the_project_names():
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
     named = [name for group in groups for name in group]
     assert sorted(named) == sorted(line.split("==")[0] for line in pins())
+
+
+@pytest.mark.parametrize("line", pins(), ids=lambda line: line.split()[0])
+def test_the_pinned_version_is_the_installed_one(line):
+    name, pinned = line.split()[0].split("==")
+    assert metadata.version(name).split("+")[0] == pinned  # +cpu, +cu130: which build of torch
 
 
 def imports(path):

@@ -8,11 +8,12 @@ a new kernel and compares each output with the one that the built book shows. nb
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,9 +23,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import execution  # noqa: E402
 
-settings.register_profile("quick", deadline=None, derandomize=True)
-settings.register_profile("long", deadline=None, max_examples=10_000, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
+# Time is no part of what is claimed: a busy machine is not a failure.
+TIMELESS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("quick", **TIMELESS, derandomize=True)
+settings.register_profile("long", **TIMELESS, max_examples=10_000, print_blob=True)
+settings.load_profile(PROFILE)
 
 
 class Chapter(IPyNbFile):
@@ -106,8 +110,14 @@ def pytest_sessionfinish(session):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Says what was skipped where nothing may be."""
+    """Says what was skipped where nothing may be, and how much a long run has tried."""
     if os.environ.get("CI") == "true" and skipped(config):
         terminalreporter.section("skipped, which CI=true does not allow", red=True)
         for report in skipped(config):
             terminalreporter.line(f"{report.nodeid}: {report.longrepr[-1]}")
+    if PROFILE == "long":
+        terminalreporter.section("random geometries that passed")
+        for report in [report for group in terminalreporter.stats.values() for report in group]:
+            told = re.findall(r"(\d+) passing", getattr(report, "_hypothesis_stats", ""))
+            if told:
+                terminalreporter.line(f"{sum(map(int, told)):>7,}  {report.nodeid}")

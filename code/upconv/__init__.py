@@ -14,6 +14,7 @@ _MODULE_OF = {
     "solve": "geometry",
     "conv_matrix": "matrix",
     "conv_transpose": "forms",
+    "arithmetic": "forms",
     "scatter": "forms",
     "zero_insertion": "forms",
     "columns": "forms",

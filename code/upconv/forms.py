@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import product
 from math import gcd, prod
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from upconv.geometry import Geometry, Padding, PerAxis
 from upconv.matrix import conv_matrix
 
 __all__ = [
+    "Arithmetic",
+    "arithmetic",
     "columns",
     "conv_transpose",
     "matrix",
@@ -349,6 +352,88 @@ def conv_transpose(
     if x.ndim == axes + 1:
         return compute(x[None], weight, geometry, bias)[0]
     return compute(x, weight, geometry, bias)
+
+
+class Arithmetic(NamedTuple):
+    """What a form multiplies and stores, in numbers of values.
+
+    ``multiplications`` is all of them; ``by_zero`` those in which one factor is a zero that the
+    form itself has written; ``discarded`` those whose product lies outside the output; ``stored``
+    the values that the form writes down besides its input, its weight and its output.
+    """
+
+    multiplications: int
+    by_zero: int
+    discarded: int
+    stored: int
+
+
+def arithmetic(
+    form: str, x_shape: Sequence[int], weight_shape: Sequence[int], geometry: Geometry
+) -> Arithmetic:
+    """How many multiplications a form does, how many in vain, and how many values it stores.
+
+    Counted for the form as it is written here, additions and the bias left out. Multiplications
+    that are neither by zero nor discarded are the same products in every form.
+
+    Args:
+        form: "scatter", "matrix" (sparse; the places of its entries are not counted as values),
+            "dense_matrix", "zero_insertion", "columns" or "polyphase".
+        x_shape: (batch, channels, *size).
+        weight_shape: (channels, out_channels // groups, *kernel).
+        geometry: stride, padding, dilation, output_padding, groups.
+
+    Raises:
+        ValueError: for an unknown form, or shapes that do not fit each other or the geometry.
+
+    Source:
+        Taught in "Five ways".
+
+    Example:
+        >>> arithmetic("zero_insertion", (1, 1, 2, 2), (1, 1, 3, 3), Geometry((3, 3), stride=2))
+        Arithmetic(multiplications=225, by_zero=189, discarded=0, stored=49)
+    """
+    check_shapes(tuple(x_shape), tuple(weight_shape), geometry, transposed=True)
+    size, kernel = tuple(x_shape[2:]), geometry.kernel
+    out_size = geometry.transposed_shape(size)
+    befores = [before for before, _ in geometry.padding]
+    axes = list(
+        zip(size, out_size, kernel, geometry.stride, geometry.dilation, befores, strict=True)
+    )
+    in_channels = x_shape[0] * x_shape[1]  # of the whole batch
+    out_channels = x_shape[0] * weight_shape[1] * geometry.groups
+    pairs = in_channels * weight_shape[1]  # of channels that meet, in the whole batch
+    useful = pairs * prod(
+        sum(0 <= q * s + t * d - before < o for q in range(i) for t in range(k))
+        for i, o, k, s, d, before in axes
+    )
+    every = pairs * prod(size) * prod(kernel)
+    if form == "scatter":  # as a loop, which adds each product to the output at once
+        return Arithmetic(every, 0, every - useful, 0)
+    if form == "columns":
+        return Arithmetic(every, 0, every - useful, out_channels * prod(kernel) * prod(size))
+    if form == "matrix":
+        return Arithmetic(useful, 0, 0, useful // x_shape[0])
+    if form == "dense_matrix":
+        entries = x_shape[1] * prod(size) * weight_shape[1] * geometry.groups * prod(out_size)
+        return Arithmetic(entries * x_shape[0], entries * x_shape[0] - useful, 0, entries)
+    if form == "zero_insertion":
+        total = pairs * prod(out_size) * prod(kernel)
+        padded = prod(o + reach - 1 for o, reach in zip(out_size, geometry.reach, strict=True))
+        return Arithmetic(total, total - useful, 0, in_channels * padded)
+    if form == "polyphase":
+        total = stored = 0
+        for phase in product(*(_phases(*settings) for settings in axes)):
+            count = prod(len(range(o)[p[0]]) for p, o in zip(phase, out_size, strict=True))
+            taps = prod(len(range(k)[p[1]]) for p, k in zip(phase, kernel, strict=True))
+            total += pairs * count * taps
+            padded = prod(i + sum(p[2]) for p, i in zip(phase, size, strict=True))
+            stored = max(stored, in_channels * padded)  # one phase after the other
+        return Arithmetic(total, total - useful, 0, stored)
+    raise ValueError(
+        f"form: got {form!r}; want scatter, matrix, dense_matrix, zero_insertion, columns or "
+        "polyphase"
+    )
 
 
 def _check(x, weight, geometry, bias) -> tuple[int, ...]:

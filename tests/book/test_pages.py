@@ -254,45 +254,50 @@ def faults(site, book, reader) -> dict[str, list[str]]:
     return found
 
 
+def assert_none(found: list[str]) -> None:
+    """Fails with all the faults that were found, one a line."""
+    assert not found, "\n" + "\n".join(found)
+
+
 def test_no_request_leaves_the_site(faults):
-    assert faults["outside"] == []
+    assert_none(faults["outside"])
 
 
 def test_no_page_logs_an_error(faults):
-    assert faults["errors"] == []
+    assert_none(faults["errors"])
 
 
 def test_every_request_is_answered(faults):
-    assert faults["failed"] == []
+    assert_none(faults["failed"])
 
 
 def test_all_math_is_rendered(faults):
-    assert faults["math"] == []
+    assert_none(faults["math"])
 
 
 def test_no_page_scrolls_sideways(faults):
-    assert faults["wide"] == []
+    assert_none(faults["wide"])
 
 
 def test_every_image_and_figure_has_a_text(faults):
-    assert faults["label"] == []
+    assert_none(faults["label"])
 
 
 def test_text_stands_out_in_both_themes(faults):
-    assert faults["pale"] == []
+    assert_none(faults["pale"])
 
 
 def test_no_link_or_image_is_broken(book):
-    assert [fault for path in pages(book) for fault in broken_links(path)] == []
+    assert_none([fault for path in pages(book) for fault in broken_links(path)])
 
 
 def test_every_page_has_a_title_a_language_and_ordered_headings(book):
-    assert [fault for path in pages(book) for fault in headless(path)] == []
+    assert_none([fault for path in pages(book) for fault in headless(path)])
 
 
 def test_chapters_describe_themselves(book):
     chapters = (book / "book").rglob("*.html")
-    assert [path.name for path in chapters if not read(path).described] == []
+    assert_none([path.name for path in chapters if not read(path).described])
 
 
 def test_the_root_leads_to_the_book(site, reader):
@@ -310,6 +315,9 @@ def test_search_finds_a_chapter(site, reader):
     results = reader.page.locator("#search-results li a")
     results.first.wait_for()
     assert "transpose.html" in " ".join(link.get_attribute("href") for link in results.all())
+    if site.startswith("http"):
+        reader.page.locator("#search-results p.context").first.wait_for()
+    assert_none(reader.errors + reader.failed + reader.outside)
 
 
 # Each helper finds the fault that it is for, and none on a page without faults
@@ -338,8 +346,8 @@ def small_site(tmp_path):
 def test_a_good_page_has_no_fault(scheme, small_site, serve, reader):
     path = small_site()
     site = serve(path.parent) if scheme == "http" else path.parent.as_uri()
-    assert not any(look(reader, f"{site}/{path.name}", site).values())
-    assert broken_links(path) + headless(path) == []
+    assert_none(sum(look(reader, f"{site}/{path.name}", site).values(), []))
+    assert_none(broken_links(path) + headless(path))
 
 
 PLANTED = [

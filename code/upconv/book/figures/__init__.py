@@ -1,6 +1,42 @@
 """The book's figures: each function returns a :class:`Figure`, which knows its alt text."""
 
-from upconv.book.figures.matrix import window_and_row
+from upconv.book.figures.five_ways import (
+    columns_landing,
+    four_phases,
+    inserted_zeros,
+    multiplications,
+    products,
+    scattered,
+    transposed_matrix,
+)
+from upconv.book.figures.matrix import (
+    channel_blocks,
+    image_through_matrix,
+    matrices_on_one_axis,
+    memory,
+    rows_as_windows,
+    window_and_row,
+)
 from upconv.book.figures.style import Figure
+from upconv.book.figures.transpose import contributions, passes, pictures, stamps
 
-__all__ = ["Figure", "window_and_row"]
+__all__ = [
+    "Figure",
+    "channel_blocks",
+    "columns_landing",
+    "contributions",
+    "four_phases",
+    "image_through_matrix",
+    "inserted_zeros",
+    "matrices_on_one_axis",
+    "memory",
+    "multiplications",
+    "passes",
+    "pictures",
+    "products",
+    "rows_as_windows",
+    "scattered",
+    "stamps",
+    "transposed_matrix",
+    "window_and_row",
+]

@@ -1,7 +1,7 @@
 """The house style: figures that follow the page's light and dark theme, with alt text.
 
-A figure is drawn by matplotlib and shown as inline SVG. What is drawn in :data:`INK` takes the
-colour of the page's text; fills are translucent, so that text on them stays readable in both themes.
+A figure is drawn by matplotlib and shown as inline SVG. What is drawn in ``INK`` takes the colour
+of the page's text; fills are translucent, so that text on them stays readable in both themes.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def cells(
     *,
     at: tuple[float, float] = (0, 0),
     colors: np.ndarray | str | None = None,
-    text: bool = True,
+    opacity: np.ndarray | float = FILL,
     outline: np.ndarray | None = None,
     title: str = "",
     fontsize: float = 10,
@@ -147,7 +147,7 @@ def cells(
         at: (x, y) of the upper left corner.
         colors: one colour, or an array of them like ``values``, None for no fill; fills are
             translucent.
-        text: write the values.
+        opacity: of the fills, one number or an array of them; above 0.4 text is hard to read.
         outline: squares to frame boldly, boolean like ``values``.
         title: written above.
         fontsize: points.
@@ -155,23 +155,27 @@ def cells(
     values = np.asarray(values)
     rows, columns = values.shape
     colors = np.broadcast_to(np.asarray(colors, dtype=object), values.shape)
+    opacity = np.broadcast_to(opacity, values.shape)
     x0, y0 = at
     for row, column in np.ndindex(rows, columns):
         color = colors[row, column]
         corner = (x0 + column, y0 + row)
         if color is not None:
-            ax.add_patch(Rectangle(corner, 1, 1, facecolor=color, alpha=FILL, linewidth=0))
-        ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=INK, alpha=0.45, linewidth=0.6))
-        if text:
-            ax.text(
-                corner[0] + 0.5,
-                corner[1] + 0.5,
-                number(values[row, column]),
-                ha="center",
-                va="center",
-                fontsize=fontsize,
-                color=INK,
+            ax.add_patch(
+                Rectangle(
+                    corner, 1, 1, facecolor=color, alpha=float(opacity[row, column]), linewidth=0
+                )
             )
+        ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=INK, alpha=0.45, linewidth=0.6))
+        ax.text(
+            corner[0] + 0.5,
+            corner[1] + 0.5,
+            number(values[row, column]),
+            ha="center",
+            va="center",
+            fontsize=fontsize,
+            color=INK,
+        )
     if outline is not None:
         for row, column in np.argwhere(outline):
             square = Rectangle(

@@ -29,7 +29,7 @@ serve: book
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT) & trap "kill $$!" EXIT; \
 	$(BIN)/watchfiles "$(MAKE) book" book code _config.yml _toc.yml
 
-lab: .venv/book.stamp
+lab: .venv/lab.stamp
 	@$(BIN)/jupytext-config --settings-file $(LAB_SETTINGS) set-default-viewer markdown
 	@echo "make: JupyterLab opens the chapters, in book/, as notebooks; Ctrl-C ends it"
 	$(BIN)/jupyter lab $(ARGS)
@@ -51,6 +51,10 @@ clean:
 	@echo "make: installing the package and what builds the book, once; some minutes on a new machine"
 	$(INSTALL) ".[book]" && touch $@
 
-.venv/test.stamp: .venv/book.stamp requirements.txt pyproject.toml
+.venv/lab.stamp: .venv/book.stamp
+	@echo "make: installing JupyterLab, once"
+	$(INSTALL) ".[book,lab]" && touch $@
+
+.venv/test.stamp: .venv/book.stamp
 	@echo "make: installing what the tests need, once"
 	$(INSTALL) ".[book,test]" && touch $@

@@ -111,6 +111,7 @@ def execute(path: Path, timeout: int) -> tuple[nbformat.NotebookNode, float, str
             notebook,
             timeout=timeout,
             record_timing=False,  # it would become part of the cell, and of the cache's key
+            extra_arguments=["--log-level=ERROR"],  # the kernel's own log is not the reader's
             resources={"metadata": {"path": str(path.parent)}},
             on_cell_start=lambda cell, cell_index: begun.append(cell_index),
         ).execute()
@@ -127,7 +128,7 @@ def _blame(notebook: nbformat.NotebookNode, path: Path, index: int, error: Excep
     source = "\n".join(f"    | {text}" for text in notebook.cells[index].source.splitlines())
     # A CellExecutionError tells the source and the whole traceback; its last line is the error.
     told = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines() or [repr(error)]
-    return f"{path}, line {line}: code cell {number} failed\n{source}\n    {told[-1]}"
+    return f"{os.path.relpath(path)}, line {line}: code cell {number} failed\n{source}\n    {told[-1]}"
 
 
 def execute_all(paths: list[Path], folder: Path, timeout: int, say=LOGGER.info) -> list[str]:

@@ -18,7 +18,7 @@ from upconv.book.figures.matrix import (
     window_and_row,
 )
 from upconv.book.figures.style import Figure
-from upconv.book.figures.transpose import contributions, passes, pictures, stamps
+from upconv.book.figures.transpose import contributions, passes, pictures, stamps, two_directions
 
 __all__ = [
     "Figure",
@@ -37,6 +37,7 @@ __all__ = [
     "rows_as_windows",
     "scattered",
     "stamps",
+    "two_directions",
     "transposed_matrix",
     "window_and_row",
 ]

@@ -128,7 +128,9 @@ def _blame(notebook: nbformat.NotebookNode, path: Path, index: int, error: Excep
     source = "\n".join(f"    | {text}" for text in notebook.cells[index].source.splitlines())
     # A CellExecutionError tells the source and the whole traceback; its last line is the error.
     told = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines() or [repr(error)]
-    return f"{os.path.relpath(path)}, line {line}: code cell {number} failed\n{source}\n    {told[-1]}"
+    return (
+        f"{os.path.relpath(path)}, line {line}: code cell {number} failed\n{source}\n    {told[-1]}"
+    )
 
 
 def execute_all(paths: list[Path], folder: Path, timeout: int, say=LOGGER.info) -> list[str]:

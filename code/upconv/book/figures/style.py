@@ -11,6 +11,7 @@ import html
 import io
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -105,6 +106,17 @@ class Figure:
             'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
         )
         return re.sub(r"<svg[^>]*>", lambda _: opening, svg, count=1).strip()
+
+
+    def save(self, path: str | Path) -> None:
+        """Write the drawing as an SVG file that follows the viewer's light or dark setting.
+
+        Args:
+            path: of the file.
+        """
+        ink = "svg{color:#1f2328} @media (prefers-color-scheme:dark){svg{color:#e6edf3}}"
+        start, end = self.svg().split(">", 1)
+        Path(path).write_text(f"{start}><style>{ink}</style>{end}\n", encoding="utf-8")
 
 
 def canvas(

@@ -10,6 +10,7 @@ from upconv import definition
 from upconv.book.figures.style import (
     BLUE,
     INK,
+    ORANGE,
     Figure,
     arrow,
     canvas,
@@ -21,7 +22,7 @@ from upconv.book.figures.style import (
 from upconv.geometry import Geometry
 from upconv.matrix import conv_matrix
 
-__all__ = ["contributions", "passes", "pictures", "stamps"]
+__all__ = ["contributions", "passes", "pictures", "stamps", "two_directions"]
 
 
 def stamps(y: np.ndarray, kernel: np.ndarray, stride: int = 1) -> Figure:
@@ -58,8 +59,64 @@ def stamps(y: np.ndarray, kernel: np.ndarray, stride: int = 1) -> Figure:
     return Figure(
         drawing,
         f"The {y.size} values of a {y.shape[0]}×{y.shape[1]} input, each beside the "
-        f"{kernel.shape[0]}×{kernel.shape[1]} patch that it stamps on a {size[0]}×{size[1]} output: "
-        "the kernel times that value. The last panel is the sum of the stamps.",
+        f"{kernel.shape[0]}×{kernel.shape[1]} patch that it stamps on a {size[0]}×{size[1]} "
+        "output: the kernel times that value. The last panel is the sum of the stamps.",
+    )
+
+
+def two_directions(x: np.ndarray, y: np.ndarray, kernel: np.ndarray, chosen: int) -> Figure:
+    """A convolution above its transpose: nine values into one, one value into nine.
+
+    Args:
+        x: large image, (height, width).
+        y: small image, of the convolution's output size.
+        kernel: (k, k).
+        chosen: which value of the small image is followed, counted along its rows.
+
+    Example:
+        >>> two_directions(np.ones((4, 4)), np.ones((2, 2)), np.ones((3, 3)), 0).alt[:41]
+        'Above, a convolution: the 9 framed values'
+    """
+    geometry = Geometry(kernel.shape)
+    matrix = conv_matrix(kernel, x.shape, geometry, dense=True)
+    window = (matrix[chosen] != 0).reshape(x.shape)
+    follow = (np.arange(y.size) == chosen).reshape(y.shape)
+    down = (matrix @ x.ravel()).reshape(y.shape)
+    up = (matrix.T @ y.ravel()).reshape(x.shape)
+    rows = (
+        ("convolution: y = Cx", x, window, BLUE, down, follow, ORANGE),
+        ("transposed convolution: x = Cᵀy", y, follow, ORANGE, up, window, BLUE),
+    )
+    drawing, axes = canvas(1, rows=2, height=5.4)
+    for ax, (title, left, on_left, left_color, right, on_right, right_color) in zip(
+        axes, rows, strict=True
+    ):
+        middle = x.shape[0] / 2
+        cells(
+            ax,
+            left,
+            at=(x.shape[1] - left.shape[1], middle - left.shape[0] / 2),
+            colors=np.where(on_left, left_color, None),
+            outline=on_left,
+        )
+        arrow(ax, (x.shape[1] + 0.5, middle), (x.shape[1] + 4.0, middle), "kernel")
+        cells(
+            ax,
+            right,
+            at=(x.shape[1] + 4.5, middle - right.shape[0] / 2),
+            colors=np.where(on_right, right_color, None),
+            outline=on_right,
+            fontsize=9,
+        )
+        ax.text(x.shape[1] + 2.25, -0.7, title, ha="center", va="bottom", color=INK, weight="bold")
+        ax.set_xlim(-0.1, 2 * x.shape[1] + 4.6)
+        ax.set_ylim(x.shape[0] + 0.1, -1.4)
+    return Figure(
+        drawing,
+        f"Above, a convolution: the {window.sum()} framed values of a {x.shape[0]}×{x.shape[1]} "
+        f"image give the one framed value of a {y.shape[0]}×{y.shape[1]} image. Below, the "
+        f"transposed convolution: one framed value of a {y.shape[0]}×{y.shape[1]} image is spread "
+        f"over {window.sum()} framed values of a {x.shape[0]}×{x.shape[1]} image.",
     )
 
 

@@ -17,6 +17,7 @@ from upconv.book.figures.matrix import (
     rows_as_windows,
     window_and_row,
 )
+from upconv.book.figures.sizes import meeting_sizes, number_line
 from upconv.book.figures.style import Figure
 from upconv.book.figures.transpose import contributions, passes, pictures, stamps, two_directions
 
@@ -29,8 +30,10 @@ __all__ = [
     "image_through_matrix",
     "inserted_zeros",
     "matrices_on_one_axis",
+    "meeting_sizes",
     "memory",
     "multiplications",
+    "number_line",
     "passes",
     "pictures",
     "products",

@@ -118,7 +118,7 @@ class Reader:
         self.failed: list[str] = []
         page.add_init_script(path=Path(__file__).with_name("faults.js"))
         page.on("request", self.on_request)
-        page.on("requestfailed", lambda request: self.failed.append(request.url))
+        page.on("requestfailed", self.on_failure)
         page.on("response", self.on_response)
         page.on("console", self.on_console)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -126,6 +126,10 @@ class Reader:
     def on_request(self, request):
         if not request.url.startswith((self.inside, "data:", "blob:")):
             self.outside.append(request.url)
+
+    def on_failure(self, request):
+        if request.failure != "net::ERR_ABORTED":  # the reader went on to the next page
+            self.failed.append(request.url)
 
     def on_response(self, response):
         if response.status >= 400:

@@ -152,9 +152,10 @@ def read(
 
     Args:
         rhs: the kernel, anything that NumPy reads.
-        strides, padding, rhs_dilation, dimension_numbers, transpose_kernel,
-            use_consistent_padding: as JAX takes them; of dimension_numbers only the kernel's
-            letters are looked at, by default those of channels last.
+        strides, padding, rhs_dilation, transpose_kernel, use_consistent_padding: as JAX takes
+            them.
+        dimension_numbers: as JAX takes them; only the kernel's letters are looked at, by default
+            those of channels last.
 
     Returns:
         Geometry, weight (in, out, *kernel) as NumPy copy, and None: the call has no bias.

@@ -153,7 +153,7 @@ def verdicts(tmp_path_factory):
     edited = root / "book" / "edited.md"
     edited.write_text(edited.read_text().replace("edited since", "edited"))
 
-    _, told = pytest_in(root, "-n", "2", "--dist", "loadfile", "-rA", "--color=no")
+    _, told = pytest_in(root, "-rA", "--color=no", "--continue-on-collection-errors")
     found = re.findall(r"^(PASSED|FAILED|ERROR) book/(\w+)\.md(?:::cell (\d+))?", told, re.M)
     return {(name, int(number or 0)): verdict for verdict, name, number in found}
 
@@ -172,8 +172,8 @@ def test_a_chapter_edited_since_the_build_is_an_error(verdicts):
     assert verdicts["edited", 0] == "ERROR"
 
 
-@pytest.mark.parametrize(("ci", "status"), [("true", 1), ("", 0)])
-def test_a_skipped_test_fails_the_run_in_ci_only(tmp_path, ci, status):
+@pytest.mark.parametrize(("ci", "workers", "status"), [("true", "1", 1), ("", "0", 0)])
+def test_a_skipped_test_fails_the_run_in_ci_only(tmp_path, ci, workers, status):
     (tmp_path / "tests").mkdir()
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "tests")
     (tmp_path / "tests" / "test_skip.py").write_text(
@@ -182,7 +182,7 @@ def test_a_skipped_test_fails_the_run_in_ci_only(tmp_path, ci, status):
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\n")
     (tmp_path / "index.md").write_text("# Index\n")
     (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
-    done, told = pytest_in(tmp_path, "-n", "1", "tests", CI=ci)
+    done, told = pytest_in(tmp_path, "-n", workers, "tests", CI=ci)
     assert done == status
     assert ("which CI=true does not allow" in told) == bool(ci)
     assert ("tests/test_skip.py::test_it: Skipped: no browser here" in told) == bool(ci)

@@ -52,10 +52,10 @@ class Table:
 
 
 def _cell(text: str) -> str:
-    if len(text) > 1 and text[0] == text[-1] == "`":
-        # A long call breaks after its commas, and only there.
-        code = html.escape(text[1:-1])
-        style = ' style="white-space: normal; overflow-wrap: normal"' if len(code) > 30 else ""
-        wide = ' style="min-width: 18rem"' if style else ""
-        return f"<td{wide}><code{style}>{code}</code></td>"
-    return f"<td>{html.escape(text)}</td>"
+    if len(text) < 2 or not text[0] == text[-1] == "`":
+        return f"<td>{html.escape(text)}</td>"
+    code = html.escape(text[1:-1])
+    # Long code is broken at its spaces, and its column stays wide enough to be read.
+    style = ' style="white-space: normal; overflow-wrap: normal"' if len(code) > 24 else ""
+    width = f' style="min-width: {9 if len(code) < 60 else 18}rem"' if style else ""
+    return f'<td{width}><code class="literal"{style}>{code}</code></td>'

@@ -66,7 +66,8 @@ class Claims(LedgerDirective):
         text = f"({languages}): {source.about}."
         if source.address:
             text += f" <{source.address}>"
-        typed = nodes.emphasis("", source.typed)
+        tag = "en" if source.typed.isascii() else source.languages[0]
+        typed = nodes.emphasis("", source.typed, classes=[f"language-{tag}"])
         return [
             self.paragraph(text, "source", title),
             nodes.paragraph("", "", nodes.Text("Found by typing: "), typed, classes=["source"]),

@@ -26,7 +26,7 @@ test-long: .venv/test.stamp
 
 serve: book
 	@echo "make: http://127.0.0.1:$(PORT) shows the book, built anew when a file is saved; Ctrl-C ends it"
-	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT) & trap "kill $$!" EXIT; \
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT) & trap "kill $$! 2>/dev/null" EXIT INT TERM; \
 	$(BIN)/watchfiles "$(MAKE) book" book code _config.yml _toc.yml
 
 lab: .venv/lab.stamp

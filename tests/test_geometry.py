@@ -1,5 +1,7 @@
 """Sizes: the closed forms against counting, and every refusal by name."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from geometries import conv_cases
@@ -30,6 +32,21 @@ def test_the_adjoint_gives_the_input_size_back(case):
     geometry, x_shape, _ = case
     size = x_shape[2:]
     assert geometry.adjoint_to(size).transposed_shape(geometry.output_shape(size)) == size
+
+
+@given(conv_cases(), st.integers(0, 4))
+def test_no_other_output_padding_gives_it_back(case, a):
+    geometry, x_shape, _ = case
+    size = x_shape[2:]
+    right = geometry.adjoint_to(size).output_padding
+    other = tuple(
+        min(a, max(s, d) - 1) for s, d in zip(geometry.stride, geometry.dilation, strict=True)
+    )
+    try:
+        back = replace(geometry, output_padding=other).transposed_shape(geometry.output_shape(size))
+    except ValueError:  # without its output_padding, nothing at all may be left
+        back = None
+    assert (back == size) == (other == right)
 
 
 @given(conv_cases())

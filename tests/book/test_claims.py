@@ -4,6 +4,8 @@ A test holds what the row's verdict says. Where the verdict is "false" it shows 
 where it is "true if" it shows a case on each side of the condition.
 """
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -214,24 +216,40 @@ def test_output_padding_pads_the_result(rng):
     assert_allclose(longer, full[:, :, 1:, 1:], atol=1e-12)  # the window reaches one further
     assert_allclose(longer[:, :, :-1, :-1], without, atol=1e-12)
     assert longer[:, :, -1].abs().min() > 0  # real values, not zeros
-    # Only where no kernel reaches is the new row zero, or rather what the bias says.
-    unreached = F.conv_transpose2d(
-        x, weight, torch.tensor([5.0]).double(), stride=2, output_padding=1
-    )
-    assert_array_equal(unreached[:, :, -1], 5)
+    # Only where no kernel reaches is the new row zero, or rather what the bias says: it is the line
+    # that is made longer, and then cropped.
+    bias = torch.tensor([5.0]).double()
+    for k, s, p, d in product((1, 2, 3, 5), (1, 2, 4), (0, 1, 2), (1, 2)):
+        weight = torch.tensor(rng.uniform(1, 2, size=(1, 1, k, k)))
+        settings = {"stride": s, "dilation": d}
+        full = F.conv_transpose2d(x, weight, **settings)
+        for a in range(max(s, d)):
+            line = F.pad(full, (0, a, 0, a))
+            kept = slice(p, line.shape[2] - p)
+            if kept.stop <= p:
+                continue
+            y = F.conv_transpose2d(x, weight, bias, padding=p, output_padding=a, **settings)
+            assert_allclose(y - 5, line[:, :, kept, kept], atol=1e-12)
+            unreached = max(a - p, 0)
+            assert_array_equal(y[:, :, y.shape[2] - unreached :], 5)
+            assert kept.stop - unreached <= full.shape[2]
 
 
-def test_keras_layer_for_tf(rng):
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_keras_layer_for_tf(rng, size, stride, padding):
     tf = pytest.importorskip("tensorflow")
     from keras import layers
 
     x = rng.normal(size=(2, 5, 4, 3)).astype(np.float32)
-    kernel = rng.normal(size=(3, 3, 6, 3)).astype(np.float32)  # height, width, out, in: both alike
-    layer = layers.Conv2DTranspose(6, 3, strides=2, padding="same", use_bias=False)
+    kernel = rng.normal(size=(size, size, 6, 3)).astype(np.float32)  # height, width, out, in
+    layer = layers.Conv2DTranspose(6, size, strides=stride, padding=padding, use_bias=False)
     layer.build(x.shape)
     layer.set_weights([kernel])
-    wanted = tf.nn.conv2d_transpose(x, kernel, (2, 10, 8, 6), strides=2, padding="SAME")
-    assert_allclose(layer(x).detach(), wanted, atol=1e-5)
+    y = layer(x).detach()
+    wanted = tf.nn.conv2d_transpose(x, kernel, y.shape, strides=stride, padding=padding.upper())
+    assert_allclose(y, wanted, atol=1e-5)
     assert not hasattr(layers, "Deconvolution2D")
 
 

@@ -8,6 +8,7 @@ import pytest
 from upconv import Geometry
 from upconv.book import figures
 from upconv.book.figures.style import INK, canvas
+from upconv.definition import conv_transpose
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNEL = np.arange(1, 10).reshape(3, 3)
@@ -32,6 +33,8 @@ DRAWN = {
     "passes": figures.passes,
     "pictures": lambda: figures.pictures({"x": np.eye(3)}, "A diagonal."),
     "two_directions": two_directions,
+    "number_line": lambda: figures.number_line(Geometry(3, 2, 1, 1, 1), 4),
+    "meeting_sizes": lambda: figures.meeting_sizes(Geometry(3, 2, 1), range(5, 13)),
 }
 
 
@@ -77,3 +80,39 @@ def test_the_readmes_picture_is_the_one_drawn_today(tmp_path):
     two_directions().save(tmp_path / "today.svg")
     shipped = ROOT / "book" / "_static" / "two-directions.svg"
     assert shipped.read_text("utf-8") == (tmp_path / "today.svg").read_text("utf-8")
+
+
+# ------------------------------------------------------------------------------------------ Sizes
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        Geometry(3, 2, 1),
+        Geometry(3, 2, 1, 1, 1),
+        Geometry(3, 2, 0, 1, 1),
+        Geometry(3, 2, ((0, 1),)),
+        Geometry(2, 3, 1, 1, 2),
+        Geometry(3, 1, ((2, 0),), 2),
+    ],
+    ids=repr,
+)
+def test_the_number_line_tells_the_values_of_the_transposed_convolution(geometry):
+    kernel = np.arange(1, geometry.kernel[0] + 1)
+    y = conv_transpose(np.array([[[1, 2, 3, 4]]]), kernel[None, None], geometry).ravel()
+    figure = figures.number_line(geometry, 4)
+    told = f"The output has {len(y)} values: {' '.join(map(str, y))}."
+    assert figure.alt.endswith(told)
+    drawn = re.findall(r">(\d+)</text>", figure.svg())
+    assert [int(number) for number in drawn[-len(y) :]] == y.tolist()
+
+
+def test_the_number_line_is_one_axis():
+    with pytest.raises(ValueError, match="input_shape: got"):
+        figures.number_line(Geometry((3, 3)), 4)
+
+
+def test_sizes_that_meet_are_told_with_their_output_padding():
+    alt = figures.meeting_sizes(Geometry(5, 3, 2), range(13, 20)).alt
+    assert "14 and 15 and 16 go to 5" not in alt
+    assert "13 and 14 and 15 go to 5; they come back with output_padding 0, 1, 2." in alt

@@ -374,7 +374,7 @@ def test_empty_rows(said):
     assert said("empty-rows", 1).startswith("Not yet: got 1; draw the end of the line")
 
 
-# --------------------------------------------------------------------------- Five ways to compute it
+# ---------------------------------------------------------------------- Five ways to compute it
 
 
 @pytest.mark.parametrize(

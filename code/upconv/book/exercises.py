@@ -402,13 +402,13 @@ def _and(numbers: list) -> str:
     return " and ".join(f"{number:g}" for number in sorted(numbers))
 
 
-# ------------------------------------------------------------------------------ Five ways to compute it
+# ---------------------------------------------------------------------- Five ways to compute it
 
 
 @exercise(
     "phase-taps",
-    shows="the phase of output m is (m + p) mod s: with padding 1 the even outputs see tap 1 alone, "
-    "the odd ones taps 0 and 2.",
+    shows="the phase of output m is (m + p) mod s: with padding 1 the even outputs see tap 1 "
+    "alone, the odd ones taps 0 and 2.",
 )
 def _phase_taps(answer: object) -> str | None:
     try:
@@ -451,8 +451,8 @@ def _zeros_count(answer: object) -> str | None:
     if by_zero == 900:
         return "900 is the number of useful products; the rest is by zero."
     return (
-        f"4096 is right, {by_zero:g} by zero is not: count along one axis how many pairs of an input "
-        "and a tap land in the output, and square it."
+        f"4096 is right, {by_zero:g} by zero is not: count along one axis how many pairs of an "
+        "input and a tap land in the output, and square it."
     )
 
 
@@ -466,7 +466,7 @@ def _holes(answer: object) -> str | None:
         return f"got {answer!r}; want one number."
     number = array.item()
     mistakes = {
-        4: "4 is the number along one axis; an output is zero if its row or its column is one of them.",
+        4: "4 is the number along one axis; an output is zero if its row or its column is such.",
         16: "16 outputs lie in such a row and such a column; one of the two is enough.",
         100: "100 outputs are not zero.",
         125: "125 is for 15×15 outputs; after the last input there is no gap.",
@@ -480,8 +480,8 @@ def _holes(answer: object) -> str | None:
 
 @exercise(
     "polyphase-1d",
-    shows="the phases of the kernel give every output, without an inserted zero, for all kernels and "
-    "strides tried.",
+    shows="the phases of the kernel give every output, without an inserted zero, for all kernels "
+    "and strides tried.",
 )
 def _polyphase_1d(answer: object) -> str | None:
     rng = np.random.default_rng(0)
@@ -503,8 +503,8 @@ def _polyphase_1d(answer: object) -> str | None:
 
 @exercise(
     "shuffle-any",
-    shows="taps of zero at the end make the kernel's size a multiple of the stride, and the outputs "
-    "that only they reach are cropped.",
+    shows="taps of zero at the end make the kernel's size a multiple of the stride, and the "
+    "outputs that only they reach are cropped.",
 )
 def _shuffle_any(answer: object) -> str | None:
     import torch

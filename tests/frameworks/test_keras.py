@@ -1,6 +1,7 @@
 """upconv.frameworks.keras against Keras, on the torch backend, and on its two others apart.
 
-A process has one Keras backend, so the others run the closed form of "same" in processes of their own.
+A process has one Keras backend, so the others run the closed form of "same" in processes of
+their own.
 """
 
 import os

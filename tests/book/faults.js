@@ -77,15 +77,24 @@ globalThis.faults = (() => {
     return (high + 0.05) / (low + 0.05);
   }
 
-  // The shapes under the middle of a figure's text, from the top; null on an image, which has
-  // no one colour.
+  // What a page paints behind its text: the backgrounds of the ancestors, each over the next.
+  function groundOf(element, known) {
+    if (!element) return [255, 255, 255];
+    if (!known.has(element)) {
+      const below = groundOf(element.parentElement, known);
+      known.set(element, over(parse(getComputedStyle(element).backgroundColor), below));
+    }
+    return known.get(element);
+  }
+
+  // What a figure paints under the middle of a text, from the top; null where that is an image,
+  // which has no one colour.
   function shapesUnder(text) {
     const found = [];
-    const box = text.getBoundingClientRect();
-    for (const below of document.elementsFromPoint(
-      box.x + box.width / 2,
-      box.y + box.height / 2,
-    )) {
+    const figure = text.closest("svg");
+    const { x, y, width, height } = text.getBoundingClientRect();
+    for (const below of document.elementsFromPoint(x + width / 2, y + height / 2)) {
+      if (!figure.contains(below)) continue;
       if (["image", "use"].includes(below.tagName)) return null;
       const style = getComputedStyle(below);
       if (!["path", "rect", "circle", "ellipse", "polygon"].includes(below.tagName)) continue;
@@ -96,25 +105,32 @@ globalThis.faults = (() => {
     return found;
   }
 
+  function ownText(element) {
+    return [...element.childNodes]
+      .filter((node) => node.nodeType === Node.TEXT_NODE)
+      .map((node) => node.data)
+      .join("")
+      .trim();
+  }
+
   function paleText(theme) {
     document.documentElement.dataset.theme = theme;
     const found = new Set();
+    const known = new Map();
     for (const element of document.querySelectorAll("body *")) {
-      const text = [...element.childNodes]
-        .filter((node) => node.nodeType === Node.TEXT_NODE)
-        .map((node) => node.data)
-        .join("")
-        .trim();
+      const text = ownText(element);
       if (!text || element.closest("script, style, noscript, title, dialog, mjx-container")) continue;
       if (!element.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
-      const figure = element.closest("svg");
-      const layers = figure ? shapesUnder(element) : [];
       const style = getComputedStyle(element);
-      const ink = figure ? style.fill : style.color;
-      if (!layers || ink === "none") continue;
-      for (let ancestor = figure ?? element; ancestor; ancestor = ancestor.parentElement)
-        layers.push(parse(getComputedStyle(ancestor).backgroundColor));
-      const ground = layers.reduceRight((below, layer) => over(layer, below), [255, 255, 255]);
+      let ink = style.color;
+      let ground = groundOf(element.closest("svg") ?? element, known);
+      if (element.closest("svg")) {
+        element.scrollIntoView({ block: "center", behavior: "instant" });
+        ink = style.fill;
+        const shapes = shapesUnder(element);
+        if (!shapes || ink === "none") continue;
+        ground = shapes.reduceRight((below, layer) => over(layer, below), ground);
+      }
       const ratio = contrast(over(parse(ink), ground), ground);
       if (ratio < 4.5) found.add(`${theme}: ${ratio.toFixed(2)} for "${text.slice(0, 40)}"`);
     }

@@ -15,9 +15,9 @@ from upconv.geometry import Geometry
 
 __all__ = ["meeting_sizes", "number_line"]
 
-UNIT = 0.4  # inches for one position: large enough to be read when a telephone shrinks the figure
-WIDEST = 11  # positions that the words above the rows need
-TEXT = 12  # points
+UNIT = 0.32  # inches for one position, so that ten of them fit the width of a telephone
+WIDEST = 10  # positions that the words above the rows need
+TEXT = 11  # points
 
 
 def number_line(geometry: Geometry, size: int) -> Figure:
@@ -50,11 +50,11 @@ def number_line(geometry: Geometry, size: int) -> Figure:
 
     words = [
         f"input: {size} values",
-        f"one stamp each, {stride} apart" + f", its taps {dilation} apart" * (dilation > 1),
+        f"stamps {stride} apart" + f", their taps {dilation} apart" * (dilation > 1),
         f"added up: {reached} positions" + f", and {more} more" * (more > 0),
-        f"hatched is cropped, {before} + {after}" if before + after else "nothing is cropped",
+        "hatched is cropped" if before + after else "nothing is cropped",
     ]
-    words[-1] += f": output, {size_out} values"
+    words[-1] += f": {size_out} values"
     rows = np.cumsum([1, 2, size + 1.1, 2.1])  # how far down each row of squares begins
 
     width = max(len(line), WIDEST)
@@ -106,7 +106,7 @@ def meeting_sizes(geometry: Geometry, sizes: Sequence[int]) -> Figure:
         '7 and 8 go to 4; they come back with output_padding 0, 1.'
     """
     outputs = [geometry.output_shape((size,))[0] for size in sizes]
-    drawing, (ax,) = canvas(1, width=4.6, height=2.3)
+    drawing, (ax,) = canvas(1, width=3.6, height=1.8)
     said = []
     for o in sorted(set(outputs)):
         group = [place for place, output in enumerate(outputs) if output == o]

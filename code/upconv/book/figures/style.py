@@ -70,7 +70,9 @@ class Figure:
         return self.alt
 
     def _repr_html_(self) -> str:
-        return f'<div class="upconv-figure">{self.svg()}</div>'
+        # A narrow figure can be read at the width of a telephone; a wide one scrolls there.
+        narrow = " upconv-narrow" if self.drawing.get_figwidth() < 4 else ""
+        return f'<div class="upconv-figure{narrow}">{self.svg()}</div>'
 
     def svg(self) -> str:
         """The drawing as an SVG element whose text and lines take the page's colour.
@@ -106,7 +108,6 @@ class Figure:
             'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
         )
         return re.sub(r"<svg[^>]*>", lambda _: opening, svg, count=1).strip()
-
 
     def save(self, path: str | Path) -> None:
         """Write the drawing as an SVG file that follows the viewer's light or dark setting.

@@ -1,9 +1,12 @@
 """Sizes: the closed forms against counting, and every refusal by name."""
 
+import copy
+import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from geometries import conv_cases
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +72,9 @@ def test_ambiguous_inputs_are_exactly_those_with_this_output_size(case):
 def test_output_size_that_no_input_has_is_refused():
     with pytest.raises(ValueError, match="output_shape: got 1 along an axis; want at least 3"):
         Geometry(kernel=1, padding=1).ambiguous_inputs(1)
+    # An input of 1 does not fit the second axis: no reason to speak of it.
+    with pytest.raises(ValueError, match="output_shape: got 1 along an axis; want at least 2"):
+        Geometry(kernel=(1, 3), stride=2, padding=((1, 1), 0)).ambiguous_inputs((1, 1))
 
 
 @pytest.mark.parametrize("transposed", [True, False])
@@ -106,12 +112,24 @@ def test_solve_on_two_axes_wants_both():
     [
         (((1, 2, 3, 4),), r"kernel: got \(1, 2, 3, 4\); want 1 to 3 axes"),
         (((),), r"kernel: got \(\); want 1 to 3 axes"),
-        (((3, 3), (1, 1, 1)), r"kernel: got \(3, 3\); want one integer, or 3, one per axis"),
+        (((3, 3), (1, 1, 1)), r"stride: got \(1, 1, 1\); want one integer, or 2, one per axis"),
+        ((3, ()), r"stride: got \(\); want 1 to 3 axes"),
         ((0,), "kernel: got 0; want an integer of at least 1"),
         ((2.5,), "kernel: got 2.5; want an integer"),
         ((float("nan"),), "kernel: got nan; want an integer"),
         (("3",), "kernel: got '3'; want an integer"),
         (((3, None),), "kernel: got None; want an integer"),
+        ((True,), "kernel: got True; want an integer"),
+        ((np.array(True),), r"kernel: got array\(True\); want an integer"),
+        ((torch.tensor([True]),), r"kernel: got tensor\(True\); want an integer"),
+        ((torch.tensor([[3]]),), r"kernel: got tensor\(\[3\]\); want an integer"),
+        ((np.array(3.0),), r"kernel: got array\(3\.\); want an integer"),
+        ((b"\x03",), r"kernel: got b'\\x03'; want an integer"),
+        (({3, 5},), r"kernel: got \{3, 5\}; want an integer"),
+        (({3: 5},), r"kernel: got \{3: 5\}; want an integer"),
+        ((iter((3, 3)),), r"kernel: got <tuple_iterator .*>; want an integer"),
+        (((3, 3), 1, {1, 2}), r"padding: got \{1, 2\}; want an integer"),
+        (((3, 3), 1, (1,)), r"padding: got \(1,\); want one integer, or one entry per axis \(2\)"),
         ((3, 0), "stride: got 0"),
         ((3, 1, -1), "padding: got -1"),
         ((3, 1, ((1,),)), r"padding: got \(1,\) for one axis"),
@@ -138,6 +156,7 @@ def test_bad_settings_are_refused_by_name(arguments, message):
         (lambda: Geometry(3).ambiguous_inputs("4"), "output_shape: got '4'"),
         (lambda: Geometry(3).adjoint_to(1), "input_shape: got 1"),
         (lambda: solve(14.0, 28), "in_size: got 14.0"),
+        (lambda: solve((), ()), r"in_size: got \(\); want 1 to 3 axes"),
         (lambda: solve((14, 14), (28,)), r"out_size: got \(28,\); want one integer, or 2"),
         (lambda: solve(14, 28, max_kernel=0), "max_kernel: got 0"),
     ],
@@ -147,5 +166,20 @@ def test_bad_sizes_are_refused_by_name(call, message):
         call()
 
 
-def test_numpy_integers_are_integers():
-    assert Geometry(np.int64(3), np.array([2])) == Geometry(3, 2)
+@pytest.mark.parametrize("number", [np.int64(3), np.array(3), torch.tensor(3)])
+def test_numpys_and_torchs_integers_are_integers(number):
+    geometry = Geometry(number, np.array([2]), (number,))
+    assert geometry == Geometry(3, 2, 3)
+    assert {type(p) for pair in geometry.padding for p in pair} == {int}
+    assert geometry.transposed_shape(number) == (1,)
+
+
+def test_copies_of_a_geometry_are_equal_and_hash_alike():
+    geometry = Geometry((3, 2), 2, ((1, 0), 1), 1, 1, 2)
+    for copied in (
+        replace(geometry),
+        copy.deepcopy(geometry),
+        pickle.loads(pickle.dumps(geometry)),
+    ):
+        assert copied == geometry
+        assert hash(copied) == hash(geometry)

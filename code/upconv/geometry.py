@@ -7,7 +7,7 @@ padding p (before + after), dilation d, output_padding a.
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -18,20 +18,31 @@ Padding = int | Sequence[int | Sequence[int]]
 
 
 def _integer(name: str, value: object, minimum: int) -> int:
-    wanted = f"an integer of at least {minimum}"
-    if isinstance(value, bool):
-        raise ValueError(f"{name}: got {value!r}; want {wanted}")
+    # An array would give a truth value, or a single entry at any depth, as an index.
+    plain = value.tolist() if hasattr(value, "tolist") else value
     try:
-        number = operator.index(value)
+        number = operator.index(plain)
     except TypeError:
-        raise ValueError(f"{name}: got {value!r}; want {wanted}") from None
-    if number < minimum:
-        raise ValueError(f"{name}: got {value!r}; want {wanted}")
+        number = None
+    if number is None or number < minimum or isinstance(plain, bool):
+        raise ValueError(f"{name}: got {value!r}; want an integer of at least {minimum}")
     return number
 
 
 def _is_scalar(value: object) -> bool:
-    return isinstance(value, str) or not hasattr(value, "__len__")
+    """Whether a value has no entries in order: an integer, or nothing that could be a setting."""
+    try:
+        len(value)
+    except TypeError:  # an array without axes has the method, and no length
+        return True
+    return isinstance(value, str | bytes | Set | Mapping)
+
+
+def _axes(name: str, value: object) -> int:
+    axes = 1 if _is_scalar(value) else len(value)
+    if not 1 <= axes <= 3:
+        raise ValueError(f"{name}: got {value!r}; want 1 to 3 axes")
+    return axes
 
 
 def _per_axis(name: str, value: object, axes: int, minimum: int) -> tuple[int, ...]:
@@ -104,12 +115,8 @@ class Geometry:
 
     def __post_init__(self) -> None:
         names = ("kernel", "stride", "padding", "dilation", "output_padding")
-        given = {name: getattr(self, name) for name in names}
-        lengths = {name: len(value) for name, value in given.items() if not _is_scalar(value)}
-        axes = max(lengths.values(), default=1)
-        if not 1 <= axes <= 3:
-            name = max(lengths, key=lengths.get)
-            raise ValueError(f"{name}: got {given[name]!r}; want 1 to 3 axes")
+        first = next((name for name in names if not _is_scalar(getattr(self, name))), "kernel")
+        axes = _axes(first, getattr(self, first))
         normalised = {
             "kernel": _per_axis("kernel", self.kernel, axes, 1),
             "stride": _per_axis("stride", self.stride, axes, 1),
@@ -170,18 +177,17 @@ class Geometry:
             (14,)
         """
         shape = self._shape("input_shape", input_shape)
-        for i, (before, after), reach in zip(shape, self.padding, self.reach, strict=True):
+        sizes = []
+        for i, s, reach, (before, after) in zip(
+            shape, self.stride, self.reach, self.padding, strict=True
+        ):
             if i + before + after < reach:
                 raise ValueError(
                     f"input_shape: got {i} along an axis; want at least {reach - before - after}, "
                     f"for a kernel that spans {reach} with padding ({before}, {after})"
                 )
-        return tuple(
-            (i + before + after - reach) // s + 1
-            for i, (before, after), reach, s in zip(
-                shape, self.padding, self.reach, self.stride, strict=True
-            )
-        )
+            sizes.append((i + before + after - reach) // s + 1)
+        return tuple(sizes)
 
     def transposed_shape(self, input_shape: PerAxis) -> tuple[int, ...]:
         """Output size of the transposed convolution, (i − 1)s + d(k − 1) + 1 − p + a on each axis.
@@ -200,19 +206,17 @@ class Geometry:
             (28,)
         """
         shape = self._shape("input_shape", input_shape)
-        sizes = tuple(
-            (i - 1) * s + reach - before - after + a
-            for i, s, reach, (before, after), a in zip(
-                shape, self.stride, self.reach, self.padding, self.output_padding, strict=True
-            )
-        )
-        for size, pair in zip(sizes, self.padding, strict=True):
-            if size < 1:
+        sizes = []
+        for i, s, reach, (before, after), a in zip(
+            shape, self.stride, self.reach, self.padding, self.output_padding, strict=True
+        ):
+            sizes.append((i - 1) * s + reach - before - after + a)
+            if sizes[-1] < 1:
                 raise ValueError(
-                    f"padding: got {pair} along an axis, which crops an input of shape {shape} to "
-                    f"size {size}; want a padding that leaves at least 1"
+                    f"padding: got ({before}, {after}) along an axis, which crops an input of "
+                    f"shape {shape} to size {sizes[-1]}; want a padding that leaves at least 1"
                 )
-        return sizes
+        return tuple(sizes)
 
     def ambiguous_inputs(self, output_shape: PerAxis) -> tuple[range, ...]:
         """All input sizes that the convolution takes to this output size, along each axis.
@@ -243,7 +247,7 @@ class Geometry:
             if not ranges[-1]:
                 raise ValueError(
                     f"output_shape: got {o} along an axis; want at least "
-                    f"{self.output_shape(1)[len(ranges) - 1]}, the output size of an input of 1"
+                    f"{(1 + before + after - reach) // s + 1}, the output size of an input of 1"
                 )
         return tuple(ranges)
 
@@ -291,7 +295,7 @@ def solve(
     """All settings within the bounds that take one size to the other, smallest kernel first.
 
     Kernel, stride, padding, dilation and output_padding are the same on every axis, and the
-    padding on both sides.
+    padding on both sides. A kernel of one tap is not dilated.
 
     Args:
         in_size: spatial size of the input: an integer (one axis) or one per axis.
@@ -317,7 +321,7 @@ def solve(
         (2,) (2,) ((0, 0),) (0,)
         (3,) (2,) ((1, 1),) (1,)
     """
-    axes = 1 if _is_scalar(in_size) else len(in_size)
+    axes = _axes("in_size", in_size)
     start = _per_axis("in_size", in_size, axes, 1)
     target = _per_axis("out_size", out_size, axes, 1)
     bounds = {
@@ -333,7 +337,7 @@ def solve(
     found = []
     for kernel, stride, padding, dilation in product(*choices):
         if kernel == 1 and dilation > 1:
-            continue  # a single tap has no distance to its neighbour: the same setting again
+            continue  # a single tap has no distance to its neighbour
         for output_padding in range(max(stride, dilation) if transposed else 1):
             geometry = Geometry((kernel,) * axes, stride, padding, dilation, output_padding)
             try:

@@ -64,6 +64,9 @@ def test_bias_is_added_to_every_output_of_its_channel(case, seed):
         ((1, 5), (2, 2, 3), None, r"x: got shape \(1, 5\); want \(batch, channels\) and 1 spatial"),
         ((1, 2, 5), (2, 2, 4), None, r"weight: got shape \(2, 2, 4\); want .* kernel \(3,\)"),
         ((1, 2, 5), (2, 3), None, r"weight: got shape \(2, 3\)"),
+        ((1, 2, 0), (2, 2, 3), None, r"x: got shape \(1, 2, 0\); want no axis of size 0"),
+        ((1, 0, 5), (2, 0, 3), None, r"x: got shape \(1, 0, 5\); want no axis of size 0"),
+        ((1, 2, 5), (2, 0, 3), None, r"weight: got shape \(2, 0, 3\); want no axis of size 0"),
         ((1, 3, 5), (2, 2, 3), None, r"x: got 3 channels in shape \(1, 3, 5\); want 2"),
         ((1, 2, 5), (2, 2, 3), (3,), r"bias: got shape \(3,\); want \(2,\)"),
     ],
@@ -72,6 +75,16 @@ def test_shapes_that_do_not_fit_are_refused(operation, x, weight, bias, message)
     bias = None if bias is None else np.zeros(bias)
     with pytest.raises(ValueError, match=message):
         operation(np.zeros(x), np.zeros(weight), Geometry(3), bias)
+
+
+@pytest.mark.parametrize("operation", [definition.conv, definition.conv_transpose])
+@pytest.mark.parametrize("name", ["x", "weight", "bias"])
+@pytest.mark.parametrize("dtype", ["bool", "str", "datetime64[s]"])
+def test_what_is_no_number_is_refused(operation, name, dtype):
+    arrays = {"x": np.zeros((1, 1, 5)), "weight": np.zeros((1, 1, 3)), "bias": np.zeros(1)}
+    arrays[name] = arrays[name].astype(dtype)
+    with pytest.raises(ValueError, match=f"{name}: got an array of .*; want numbers"):
+        operation(geometry=Geometry(3), **arrays)
 
 
 def test_groups_that_do_not_divide_the_channels_are_refused():

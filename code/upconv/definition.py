@@ -114,11 +114,18 @@ def _groups(
         yield slice(g * large, (g + 1) * large), slice(g * small, (g + 1) * small)
 
 
+def _numbers(name, value):
+    array = np.asarray(value)
+    if array.dtype.kind in "bSUmM":  # the sum of truth values would be their "or"
+        raise ValueError(f"{name}: got an array of {array.dtype}; want numbers")
+    return array
+
+
 def _checked(x, weight, geometry, bias, transposed):
-    x, weight = np.asarray(x), np.asarray(weight)
+    x, weight = _numbers("x", x), _numbers("weight", weight)
     check_shapes(x.shape, weight.shape, geometry, transposed=transposed)
     if bias is not None:
-        bias = np.asarray(bias)
+        bias = _numbers("bias", bias)
         out_channels = weight.shape[1] * geometry.groups if transposed else weight.shape[0]
         if bias.shape != (out_channels,):
             raise ValueError(f"bias: got shape {bias.shape}; want ({out_channels},)")
@@ -161,6 +168,9 @@ def check_shapes(
             f"{weight_name}: got shape {weight_shape}; want two channel axes and the kernel "
             f"{geometry.kernel}"
         )
+    for name, shape in ((x_name, x_shape), (weight_name, weight_shape)):
+        if 0 in shape[1:]:
+            raise ValueError(f"{name}: got shape {shape}; want no axis of size 0 but the batch")
     if weight_shape[0] % groups:
         raise ValueError(
             f"groups: got {groups} for a {weight_name} of shape {weight_shape}; want a divisor of "

@@ -52,6 +52,8 @@ def test_a_plain_kernel_is_one_channel(case, seed):
         ((2, 2), (4, 4), r"kernel: got shape \(2, 2\)"),
         ((3, 3), (1, 4, 4), r"input_shape: got \(1, 4, 4\); want 2 axes"),
         ((1, 1, 3, 3), (4, 4), r"input_shape: got \(4, 4\); want 3 axes"),
+        ((3, 3), 4, r"input_shape: got 4; want 2 axes"),
+        ((3, 3), None, r"input_shape: got None; want 2 axes"),
         ((3, 3), (4, 2), r"input_shape: got 2 along an axis; want at least 3"),
         ((3, 3), (4, 4.0), r"input_shape: got 4.0; want an integer"),
         ((2, 3, 3, 3), (2, 4, 4), r"input_shape: got 2 channels"),
@@ -60,3 +62,15 @@ def test_a_plain_kernel_is_one_channel(case, seed):
 def test_shapes_that_do_not_fit_are_refused(kernel, input_shape, message):
     with pytest.raises(ValueError, match=message):
         conv_matrix(np.ones(kernel), input_shape, Geometry((3, 3)))
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "uint64", "float32", "complex64"])
+@pytest.mark.parametrize("dense", [True, False])
+def test_the_kernels_dtype_is_kept(dtype, dense):
+    assert conv_matrix(np.ones((3, 3), dtype), (5, 4), Geometry((3, 3)), dense=dense).dtype == dtype
+
+
+@pytest.mark.parametrize("weight", [np.inf, np.nan])
+def test_what_is_not_finite_stays_where_it_is(weight):
+    matrix = conv_matrix(np.array([weight]), (2,), Geometry(1, stride=2), dense=True)
+    np.testing.assert_array_equal(matrix, [[weight, 0]])

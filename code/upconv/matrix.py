@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 from scipy import sparse
@@ -29,8 +29,8 @@ def conv_matrix(
         dense: return a NumPy array in place of a SciPy sparse array.
 
     Returns:
-        C with prod(output shape) rows and prod(input_shape) columns; entries of the kernel that
-        are zero are left out of the sparse form.
+        C with prod(output shape) rows and prod(input_shape) columns, of the kernel's dtype;
+        entries of the kernel that are zero are left out of the sparse form.
 
     Raises:
         ValueError: for shapes that do not match each other.
@@ -43,7 +43,7 @@ def conv_matrix(
         array([[1, 2, 3, 0, 0],
                [0, 0, 1, 2, 3]])
     """
-    kernel, input_shape = np.asarray(kernel), tuple(input_shape)
+    kernel = np.asarray(kernel)
     axes = geometry.axes
     if kernel.ndim not in (axes, axes + 2) or kernel.shape[-axes:] != geometry.kernel:
         raise ValueError(
@@ -51,7 +51,7 @@ def conv_matrix(
             "it"
         )
     wanted = axes if kernel.ndim == axes else axes + 1
-    if len(input_shape) != wanted:
+    if np.ndim(input_shape) != 1 or len(input_shape) != wanted:
         raise ValueError(
             f"input_shape: got {input_shape}; want {wanted} axes for a kernel of shape "
             f"{kernel.shape}"
@@ -61,21 +61,23 @@ def conv_matrix(
     check_shapes(
         (1, *input_shape), kernel.shape, geometry, transposed=False, names=("input_shape", "kernel")
     )
-    selections = _selections(input_shape[1:], geometry)
+    selections = _selections(input_shape[1:], geometry, kernel.dtype)
     matrix = sum(
         reduce(
-            sparse.kron,
+            partial(sparse.kron, format="csr"),  # without it, blocks in which 0 · ∞ is computed
             [selections[axis][t] for axis, t in enumerate(tap)],
             sparse.block_diag(np.split(kernel[:, :, *tap], geometry.groups)),
         )
         for tap in np.ndindex(*geometry.kernel)
     )
     matrix = sparse.csr_array(matrix)
-    matrix.eliminate_zeros()  # kron stores small factors as dense blocks
+    matrix.eliminate_zeros()
     return matrix.toarray() if dense else matrix
 
 
-def _selections(size: tuple[int, ...], geometry: Geometry) -> list[list[sparse.csr_array]]:
+def _selections(
+    size: tuple[int, ...], geometry: Geometry, dtype: np.dtype
+) -> list[list[sparse.csr_array]]:
     """For each axis and tap t, the 0/1 matrix that picks input q·s + t·d − p for output q."""
     per_axis = []
     for i, o, k, s, d, (before, _) in zip(
@@ -92,7 +94,7 @@ def _selections(size: tuple[int, ...], geometry: Geometry) -> list[list[sparse.c
         for t in range(k):
             columns = rows * s + t * d - before
             inside = (columns >= 0) & (columns < i)
-            entries = np.ones(inside.sum(), dtype=np.int8)
+            entries = np.ones(inside.sum(), dtype=dtype)
             taps.append(sparse.csr_array((entries, (rows[inside], columns[inside])), shape=(o, i)))
         per_axis.append(taps)
     return per_axis

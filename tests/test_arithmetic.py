@@ -91,5 +91,5 @@ def test_bad_input_is_refused_by_name():
     shapes = (1, 1, 2, 2), (1, 1, 3, 3)
     with pytest.raises(ValueError, match="form: got 'native'; want scatter, matrix"):
         arithmetic("native", *shapes, Geometry((3, 3)))
-    with pytest.raises(ValueError, match="weight: got shape"):
+    with pytest.raises(ValueError, match="weight_shape: got shape"):
         arithmetic("scatter", *shapes, Geometry((2, 3)))

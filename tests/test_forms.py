@@ -147,12 +147,15 @@ GOOD = {"x": torch.zeros(1, 2, 5), "weight": torch.zeros(2, 3, 3)}
         ({"stride": -1}, "stride: got -1"),
         ({"stride": 2.0}, "stride: got 2.0"),
         ({"stride": float("nan")}, "stride: got nan"),
-        ({"stride": (1, 1)}, "weight: got a kernel of 1 axes; want 2|kernel: got"),
+        ({"stride": (1, 1)}, r"stride: got \(1, 1\); want one integer, or 1"),
         ({"stride": True}, "stride: got True"),
         ({"stride": "2"}, "stride: got '2'"),
         ({"stride": None}, "stride: got None"),
         ({"padding": -1}, "padding: got -1; want an integer of at least 0"),
-        ({"padding": (1, 2)}, "padding|kernel"),
+        (
+            {"padding": (1, 2)},
+            r"padding: got \(1, 2\); want one integer, or one entry per axis \(1\)",
+        ),
         ({"padding": ((1, 2, 3),)}, r"padding: got \(1, 2, 3\) for one axis; want a pair"),
         ({"padding": 4}, r"padding: got \(4, 4\) along an axis, .* want a padding that leaves"),
         (
@@ -172,13 +175,61 @@ GOOD = {"x": torch.zeros(1, 2, 5), "weight": torch.zeros(2, 3, 3)}
         ({"weight": np.zeros((2, 3, 3))}, "weight: got ndarray; want a torch tensor"),
         ({"bias": torch.zeros(2)}, r"bias: got shape \(2,\); want \(3,\)"),
         ({"bias": 0.5}, "bias: got float; want a torch tensor"),
-        ({"x": torch.zeros(1, 2, 0)}, "input_shape: got 0"),
+        ({"x": torch.zeros(1, 2, 0)}, r"x: got shape \(1, 2, 0\); want no axis of size 0"),
+        (
+            {"weight": torch.zeros(2, 0, 3)},
+            r"weight: got shape \(2, 0, 3\); want no axis of size 0",
+        ),
+        ({"form": None}, "form: got None; want one of auto"),
+        ({"form": ["native"]}, r"form: got \['native'\]; want one of auto"),
         ({"form": "fast"}, "form: got 'fast'; want one of auto, scatter, matrix"),
     ],
 )
 def test_bad_input_is_refused_by_name(arguments, message):
     with pytest.raises(ValueError, match=message):
         conv_transpose(**{**GOOD, **arguments})
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x": np.zeros((1, 2, 5))}, "x: got ndarray; want a torch tensor"),
+        ({"weight": None}, "weight: got NoneType; want a torch tensor"),
+        ({"weight": torch.zeros(3)}, r"weight: got shape \(3,\); want two channel axes"),
+        ({"bias": torch.zeros(3, 1)}, r"bias: got shape \(3, 1\); want \(3,\)"),
+        ({"bias": torch.zeros(3).double()}, "bias: got torch.float64 .* want torch.float32"),
+    ],
+)
+def test_every_form_by_itself_refuses_by_name(form, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        FORMS[form](**{**GOOD, "geometry": Geometry(3), **arguments})
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_empty_batch_gives_an_empty_batch(form):
+    y = conv_transpose(torch.zeros(0, 2, 5), GOOD["weight"], torch.zeros(3), stride=2, form=form)
+    assert y.shape == (0, 3, 11)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_how_the_values_lie_in_memory_plays_no_part(form):
+    x, weight = torch.randn(1, 4, 5, 6).expand(2, -1, -1, -1), torch.randn(4, 3, 3, 2)
+    expected = conv_transpose(x.contiguous(), weight, stride=2, form=form)
+    for lie in (lambda t: t, lambda t: t.to(memory_format=torch.channels_last),
+                lambda t: t.transpose(0, 3).contiguous().transpose(0, 3)):  # fmt: skip
+        actual = conv_transpose(lie(x), lie(weight), stride=2, form=form)
+        np.testing.assert_allclose(actual.numpy(), expected.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_second_derivatives_are_right(form):
+    geometry = Geometry((3, 2), (2, 3), ((1, 0), (0, 1)), (1, 2), (1, 0), groups=2)
+    tensors = [torch.randn(shape, dtype=torch.float64, requires_grad=True)
+               for shape in ((1, 2, 2, 2), (2, 1, 3, 2), (2,))]  # fmt: skip
+    assert torch.autograd.gradgradcheck(
+        lambda x, weight, bias: FORMS[form](x, weight, geometry, bias), tensors
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -105,7 +105,8 @@ def matrix(
         >>> matrix(x, kernel, Geometry(kernel=3, stride=2))
         tensor([[[ 1.,  2., 13., 20., 30.]]])
     """
-    out_shape = (weight.shape[1] * geometry.groups, *_check(x, weight, geometry, bias))
+    out_size = _check(x, weight, geometry, bias)
+    out_shape = (weight.shape[1] * geometry.groups, *out_size)
     # The matrix of a kernel that holds 1, 2, 3, … says which weight stands where in C.
     numbered = np.arange(1, weight.numel() + 1).reshape(weight.shape)
     pattern = conv_matrix(numbered, out_shape, geometry)
@@ -188,8 +189,8 @@ def columns(
         (i - 1) * s + reach
         for i, s, reach in zip(size, geometry.stride, geometry.reach, strict=True)
     ]
-    full = x.new_zeros(*cols.shape[:2], *full_size)
-    for tap in np.ndindex(*geometry.kernel):
+    full = cols.new_zeros(*cols.shape[:2], *full_size)
+    for tap in product(*map(range, geometry.kernel)):
         landing = (
             slice(t * d, t * d + (i - 1) * s + 1, s)
             for t, d, i, s in zip(tap, geometry.dilation, size, geometry.stride, strict=True)
@@ -334,10 +335,8 @@ def conv_transpose(
         >>> conv_transpose(x, weight, stride=2, padding=((0, 1), (0, 1)), form="polyphase").shape
         torch.Size([1, 4, 28, 28])
     """
-    for name, tensor in (("x", x), ("weight", weight)):
-        if not isinstance(tensor, torch.Tensor):
-            raise ValueError(f"{name}: got {type(tensor).__name__}; want a torch tensor")
-    if form != "auto" and form not in FORMS:
+    _check_tensors(x=x, weight=weight)
+    if form not in ("auto", *FORMS):
         raise ValueError(f"form: got {form!r}; want one of {', '.join(['auto', *FORMS])}")
     axes = weight.ndim - 2
     if not 1 <= axes <= 3:
@@ -346,8 +345,6 @@ def conv_transpose(
             "3 axes"
         )
     geometry = Geometry(tuple(weight.shape[2:]), stride, padding, dilation, output_padding, groups)
-    if geometry.axes != axes:
-        raise ValueError(f"weight: got a kernel of {axes} axes; want {geometry.axes}")
     compute = FORMS["native" if form == "auto" else form]
     if x.ndim == axes + 1:
         return compute(x[None], weight, geometry, bias)[0]
@@ -393,8 +390,11 @@ def arithmetic(
         >>> arithmetic("zero_insertion", (1, 1, 2, 2), (1, 1, 3, 3), Geometry((3, 3), stride=2))
         Arithmetic(multiplications=225, by_zero=189, discarded=0, stored=49)
     """
-    check_shapes(tuple(x_shape), tuple(weight_shape), geometry, transposed=True)
-    size, kernel = tuple(x_shape[2:]), geometry.kernel
+    x_shape, weight_shape = tuple(x_shape), tuple(weight_shape)
+    check_shapes(
+        x_shape, weight_shape, geometry, transposed=True, names=("x_shape", "weight_shape")
+    )
+    size, kernel = x_shape[2:], geometry.kernel
     out_size = geometry.transposed_shape(size)
     befores = [before for before, _ in geometry.padding]
     axes = list(
@@ -436,13 +436,18 @@ def arithmetic(
     )
 
 
-def _check(x, weight, geometry, bias) -> tuple[int, ...]:
-    """The output size, once the tensors fit each other: nothing is cast, moved or broadcast."""
-    check_shapes(tuple(x.shape), tuple(weight.shape), geometry, transposed=True)
-    named = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-    for name, tensor in named.items():
+def _check_tensors(**tensors) -> None:
+    for name, tensor in tensors.items():
         if not isinstance(tensor, torch.Tensor):
             raise ValueError(f"{name}: got {type(tensor).__name__}; want a torch tensor")
+
+
+def _check(x, weight, geometry, bias) -> tuple[int, ...]:
+    """The output size, once the tensors fit each other: nothing is cast, moved or broadcast."""
+    tensors = {"x": x, "weight": weight} | ({} if bias is None else {"bias": bias})
+    _check_tensors(**tensors)
+    check_shapes(tuple(x.shape), tuple(weight.shape), geometry, transposed=True)
+    for name, tensor in tensors.items():
         if (tensor.dtype, tensor.device) != (x.dtype, x.device):
             raise ValueError(
                 f"{name}: got {tensor.dtype} on {tensor.device}; want {x.dtype} on {x.device}, "

@@ -141,6 +141,7 @@ class Reader:
 
     def open(self, address: str, inside: str) -> None:
         """Loads `address`, folds everything open and waits for the math; `inside` is the site."""
+        self.page.goto("about:blank")  # what the page before still has under way ends here
         self.inside = inside
         self.outside, self.errors, self.failed = [], [], []
         self.page.goto(address, wait_until="load")

@@ -55,7 +55,12 @@ def _cell(text: str) -> str:
     if len(text) < 2 or not text[0] == text[-1] == "`":
         return f"<td>{html.escape(text)}</td>"
     code = html.escape(text[1:-1])
-    # Long code is broken at its spaces, and its column stays wide enough to be read.
-    style = ' style="white-space: normal; overflow-wrap: normal"' if len(code) > 24 else ""
-    width = f' style="min-width: {9 if len(code) < 60 else 18}rem"' if style else ""
-    return f'<td{width}><code class="literal"{style}>{code}</code></td>'
+    if len(code) <= 24:
+        return f'<td><code class="literal">{code}</code></td>'
+    # Long code is broken at its spaces and parentheses, in a column wide enough to be read.
+    width, code = (9 if len(code) < 60 else 18), code.replace("(", "(<wbr>")
+    style = "white-space: normal; overflow-wrap: normal"
+    return (
+        f'<td style="min-width: {width}rem">'
+        f'<code class="literal" style="{style}">{code}</code></td>'
+    )

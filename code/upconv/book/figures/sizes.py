@@ -154,7 +154,7 @@ def _square(
             1,
             fill=False,
             edgecolor=INK,
-            alpha=0.9 if bold else 0.45,
+            alpha=0.9 if bold or hatch else 0.45,
             linewidth=1.4 if bold else 0.7,
             linestyle=(0, (3, 2)) if dashed else "-",
             hatch="///" if hatch else None,

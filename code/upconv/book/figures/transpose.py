@@ -15,6 +15,7 @@ from upconv.book.figures.style import (
     arrow,
     canvas,
     cells,
+    number,
     picture,
     surface,
     tap_colors,
@@ -82,7 +83,9 @@ def two_directions(x: np.ndarray, y: np.ndarray, kernel: np.ndarray, chosen: int
     window = (matrix[chosen] != 0).reshape(x.shape)
     follow = (np.arange(y.size) == chosen).reshape(y.shape)
     down = (matrix @ x.ravel()).reshape(y.shape)
-    up = (matrix.T @ y.ravel()).reshape(x.shape)
+    up = (matrix.T @ y.ravel()).reshape(x.shape).astype(object)
+    added = matrix[chosen].reshape(x.shape) * y.ravel()[chosen]
+    up[window] = [f"+{number(value)}" for value in added[window]]
     rows = (
         ("convolution: y = Cx", x, window, BLUE, down, follow, ORANGE),
         ("transposed convolution: x = Cᵀy", y, follow, ORANGE, up, window, BLUE),
@@ -116,7 +119,8 @@ def two_directions(x: np.ndarray, y: np.ndarray, kernel: np.ndarray, chosen: int
         f"Above, a convolution: the {window.sum()} framed values of a {x.shape[0]}×{x.shape[1]} "
         f"image give the one framed value of a {y.shape[0]}×{y.shape[1]} image. Below, the "
         f"transposed convolution: one framed value of a {y.shape[0]}×{y.shape[1]} image is spread "
-        f"over {window.sum()} framed values of a {x.shape[0]}×{x.shape[1]} image.",
+        f"over {window.sum()} framed places of a {x.shape[0]}×{x.shape[1]} image, each with the "
+        "number that is added there.",
     )
 
 

@@ -66,6 +66,7 @@ def test_bias_is_added_to_every_output_of_its_channel(case, seed):
         ((1, 2, 5), (2, 3), None, r"weight: got shape \(2, 3\)"),
         ((1, 2, 0), (2, 2, 3), None, r"x: got shape \(1, 2, 0\); want no axis of size 0"),
         ((1, 0, 5), (2, 0, 3), None, r"x: got shape \(1, 0, 5\); want no axis of size 0"),
+        ((1, 2, 5), (0, 2, 3), None, r"weight: got shape \(0, 2, 3\); want no axis of size 0"),
         ((1, 2, 5), (2, 0, 3), None, r"weight: got shape \(2, 0, 3\); want no axis of size 0"),
         ((1, 3, 5), (2, 2, 3), None, r"x: got 3 channels in shape \(1, 3, 5\); want 2"),
         ((1, 2, 5), (2, 2, 3), (3,), r"bias: got shape \(3,\); want \(2,\)"),

@@ -168,9 +168,9 @@ def check_shapes(
             f"{weight_name}: got shape {weight_shape}; want two channel axes and the kernel "
             f"{geometry.kernel}"
         )
-    for name, shape in ((x_name, x_shape), (weight_name, weight_shape)):
-        if 0 in shape[1:]:
-            raise ValueError(f"{name}: got shape {shape}; want no axis of size 0 but the batch")
+    if 0 in (*x_shape[1:], *weight_shape):
+        name, shape = (x_name, x_shape) if 0 in x_shape[1:] else (weight_name, weight_shape)
+        raise ValueError(f"{name}: got shape {shape}; want no axis of size 0 but the batch")
     if weight_shape[0] % groups:
         raise ValueError(
             f"groups: got {groups} for a {weight_name} of shape {weight_shape}; want a divisor of "

@@ -403,20 +403,25 @@ def arithmetic(
     in_channels = x_shape[0] * x_shape[1]  # of the whole batch
     out_channels = x_shape[0] * weight_shape[1] * geometry.groups
     pairs = in_channels * weight_shape[1]  # of channels that meet, in the whole batch
-    useful = pairs * prod(
-        sum(0 <= q * s + t * d - before < o for q in range(i) for t in range(k))
-        for i, o, k, s, d, before in axes
-    )
+    entries = (
+        x_shape[1]
+        * weight_shape[1]
+        * prod(
+            sum(0 <= q * s + t * d - before < o for q in range(i) for t in range(k))
+            for i, o, k, s, d, before in axes
+        )
+    )  # of the sparse matrix
+    useful = x_shape[0] * entries
     every = pairs * prod(size) * prod(kernel)
     if form == "scatter":  # as a loop, which adds each product to the output at once
         return Arithmetic(every, 0, every - useful, 0)
     if form == "columns":
         return Arithmetic(every, 0, every - useful, out_channels * prod(kernel) * prod(size))
     if form == "matrix":
-        return Arithmetic(useful, 0, 0, useful // x_shape[0])
+        return Arithmetic(useful, 0, 0, entries)
     if form == "dense_matrix":
-        entries = x_shape[1] * prod(size) * weight_shape[1] * geometry.groups * prod(out_size)
-        return Arithmetic(entries * x_shape[0], entries * x_shape[0] - useful, 0, entries)
+        places = x_shape[1] * prod(size) * weight_shape[1] * geometry.groups * prod(out_size)
+        return Arithmetic(places * x_shape[0], places * x_shape[0] - useful, 0, places)
     if form == "zero_insertion":
         total = pairs * prod(out_size) * prod(kernel)
         padded = prod(o + reach - 1 for o, reach in zip(out_size, geometry.reach, strict=True))

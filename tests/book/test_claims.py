@@ -315,16 +315,18 @@ def test_strictly_not_a_convolution(rng, kernel, stride, padding, dilation, size
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_stride2_is_zero_insertion(rng, padding):
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+def test_stride2_is_zero_insertion(rng, size, padding):
     from keras import layers
 
-    x, kernel = rng.normal(size=(4, 5)), rng.normal(size=(3, 3))
-    layer = layers.Conv2DTranspose(1, 3, strides=2, padding=padding, use_bias=False)
+    x, kernel = rng.normal(size=(4, 5)), rng.normal(size=(size, size))
+    layer = layers.Conv2DTranspose(1, size, strides=2, padding=padding, use_bias=False)
     layer.build((1, 4, 5, 1))
     layer.set_weights([kernel[:, :, None, None]])
     by_keras = layer(x[None, :, :, None].astype(np.float32)).detach().numpy()[0, :, :, 0]
     spread = np.zeros((7, 9))
     spread[::2, ::2] = x
-    y = slide(np.pad(spread, 2), kernel[::-1, ::-1])
-    kept = y if padding == "valid" else y[:8, :10]  # "same" gives twice the input
+    y = slide(np.pad(spread, size - 1), kernel[::-1, ::-1])
+    first = (size - 2) // 2  # "same" crops to twice the input, the odd one after
+    kept = y if padding == "valid" else y[first : first + 8, first : first + 10]
     assert_allclose(by_keras, kept, atol=1e-5)

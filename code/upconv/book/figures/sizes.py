@@ -9,7 +9,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from upconv.book.figures.style import BLUE, FILL, INK, PURPLE, Figure, canvas, surface, tap_colors
+from upconv.book.figures.style import (
+    BLUE,
+    FILL,
+    INK,
+    ORANGE,
+    PURPLE,
+    Figure,
+    canvas,
+    surface,
+    tap_colors,
+)
 from upconv.definition import conv_transpose
 from upconv.geometry import Geometry
 
@@ -52,7 +62,7 @@ def number_line(geometry: Geometry, size: int) -> Figure:
         f"input: {size} values",
         f"stamps {stride} apart" + f", their taps {dilation} apart" * (dilation > 1),
         f"added up: {reached} positions" + f", and {more} more" * (more > 0),
-        "hatched is cropped" if before + after else "nothing is cropped",
+        "orange is cropped" if before + after else "nothing is cropped",
     ]
     words[-1] += f": {size_out} values"
     rows = np.cumsum([1, 2, size + 1.1, 2.1])  # how far down each row of squares begins
@@ -64,13 +74,15 @@ def number_line(geometry: Geometry, size: int) -> Figure:
     for q in range(size):
         _square(ax, stride * q + (geometry.reach[0] - 1) / 2, rows[0], x[q], colors[q])
         taps = stride * q + dilation * np.arange(kernel)
-        for gap in taps[:-1]:
+        for gap in taps[:-1] if dilation > 1 else ():
             ax.plot([gap + 1, gap + dilation], [rows[1] + q + 0.5] * 2, color=INK, lw=0.7)
         for place, value in zip(taps, x[q] * weight, strict=True):
             _square(ax, place, rows[1] + q, value, colors[q])
     for place in places:
-        cropped = not kept.start <= place < kept.stop
-        _square(ax, place, rows[2], line[place], hatch=cropped, dashed=place >= reached)
+        color = None if kept.start <= place < kept.stop else ORANGE
+        _square(ax, place, rows[2], line[place], color, dashed=place >= reached)
+    for cut in sorted({kept.start, kept.stop} - {0, len(line)}):
+        ax.plot([cut, cut], [rows[2] - 0.12, rows[2] + 1.12], color=INK, lw=2)
     for place in places[kept]:
         new = place >= kept.stop - more
         _square(ax, place, rows[3], line[place], PURPLE if new else None, bold=True)
@@ -141,7 +153,6 @@ def _square(
     value: object,
     color: str | None = None,
     *,
-    hatch: bool = False,
     dashed: bool = False,
     bold: bool = False,
 ) -> None:
@@ -154,10 +165,9 @@ def _square(
             1,
             fill=False,
             edgecolor=INK,
-            alpha=0.9 if bold or hatch else 0.45,
+            alpha=0.9 if bold else 0.45,
             linewidth=1.4 if bold else 0.7,
             linestyle=(0, (3, 2)) if dashed else "-",
-            hatch="///" if hatch else None,
         )
     )
     ax.text(x + 0.5, y + 0.52, str(value), ha="center", va="center", fontsize=TEXT, color=INK)

@@ -124,7 +124,7 @@ def products() -> Figure:
         >>> products().alt[:37]
         'A 2×2 input with the values a, b, c, '
     """
-    drawing, (ax,) = canvas(1, width=3.9, height=5.8)
+    drawing, (ax,) = canvas(1, width=3.5, height=5.2)
     _input(ax, (0.5, 0.5))
     _title(ax, 1.5, 0.5, "input x")
     cells(ax, _TAPS, at=(4, 0), title="kernel w")
@@ -151,7 +151,7 @@ def scattered() -> Figure:
         >>> scattered().alt[:20]
         'Four 5×5 grids, one '
     """
-    drawing, (ax,) = canvas(1, width=3.9, height=4.4)
+    drawing, (ax,) = canvas(1, width=3.5, height=3.9)
     for source in np.ndindex(_INPUTS.shape):
         left, top = source[1] * 6, source[0] * 6.4
         _title(ax, left + 2.5, top, f"{_INPUTS[source]} times the kernel")
@@ -218,7 +218,7 @@ def inserted_zeros() -> Figure:
         >>> inserted_zeros().alt[:20]
         'A 7×7 grid: the inpu'
     """
-    drawing, (ax,) = canvas(1, width=3.9, height=3.1)
+    drawing, (ax,) = canvas(1, width=3.5, height=2.7)
     margin = len(_TAPS) - 1
     spread = {
         tuple(q * _STRIDE + margin for q in source): source for source in np.ndindex(_INPUTS.shape)
@@ -261,7 +261,7 @@ def columns_landing() -> Figure:
         >>> columns_landing().alt[:20]
         'A table with nine ro'
     """
-    drawing, (ax,) = canvas(1, width=3.9, height=3.5)
+    drawing, (ax,) = canvas(1, width=3.5, height=3.1)
     sources = list(np.ndindex(_INPUTS.shape))
     chosen = _FOLLOWED[1]
     for number, tap in enumerate(np.ndindex(_TAPS.shape)):
@@ -292,7 +292,7 @@ def four_phases() -> Figure:
         >>> four_phases().alt[:20]
         'Four blocks, one for'
     """
-    drawing, (ax,) = canvas(1, width=3.9, height=5.7)
+    drawing, (ax,) = canvas(1, width=3.5, height=5.2)
     landings, cell, names = _landings(), 1.7, ("even", "odd")
     lefts, tops = (0, 3 * cell + 0.9), (0, 3 * cell + 5.2)
     for phase in np.ndindex(_STRIDE, _STRIDE):

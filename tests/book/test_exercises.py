@@ -65,7 +65,9 @@ NONSENSE = ["text", 3, -1.5, [], [[1], [2, 3]], {}, object, (), np.nan, [None], 
 
 
 @pytest.mark.parametrize("name", exercises.names())
-@pytest.mark.parametrize("answer", NONSENSE, ids=repr)
+@pytest.mark.parametrize(
+    "answer", NONSENSE, ids=lambda value: getattr(value, "__name__", repr(value))
+)
 def test_nonsense_is_refused_and_never_crashes(said, name, answer):
     assert said(name, answer).startswith("Not yet: ")
 

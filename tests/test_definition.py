@@ -28,7 +28,7 @@ def test_conv_is_torchs_convolution_of_the_padded_input(case, seed):
         groups=geometry.groups,
     )
     np.testing.assert_allclose(
-        definition.conv(x, weight, geometry, bias), expected.numpy(), atol=1e-12
+        definition.conv(x, weight, geometry, bias), expected.numpy(), rtol=0, atol=1e-12
     )
 
 
@@ -41,7 +41,7 @@ def test_conv_transpose_is_the_adjoint_of_conv(case, seed):
     y = rng.normal(size=cx.shape)
     cty = definition.conv_transpose(y, weight, geometry.adjoint_to(x_shape[2:]))
     assert cty.shape == x.shape
-    np.testing.assert_allclose(np.vdot(cx, y), np.vdot(x, cty), atol=1e-11)
+    np.testing.assert_allclose(np.vdot(cx, y), np.vdot(x, cty), rtol=0, atol=1e-11)
 
 
 @given(transposed_cases(), seeds)
@@ -54,7 +54,9 @@ def test_bias_is_added_to_every_output_of_its_channel(case, seed):
         x, weight, geometry
     )
     expected = bias.reshape(-1, *[1] * geometry.axes)
-    np.testing.assert_allclose(difference, np.broadcast_to(expected, difference.shape), atol=1e-12)
+    np.testing.assert_allclose(
+        difference, np.broadcast_to(expected, difference.shape), rtol=0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("operation", [definition.conv, definition.conv_transpose])
@@ -69,6 +71,7 @@ def test_bias_is_added_to_every_output_of_its_channel(case, seed):
         ((1, 2, 5), (0, 2, 3), None, r"weight: got shape \(0, 2, 3\); want no axis of size 0"),
         ((1, 2, 5), (2, 0, 3), None, r"weight: got shape \(2, 0, 3\); want no axis of size 0"),
         ((1, 3, 5), (2, 2, 3), None, r"x: got 3 channels in shape \(1, 3, 5\); want 2"),
+        ((1, 2, 5), (2, 2, 3), (1,), r"bias: got shape \(1,\); want \(2,\)"),
         ((1, 2, 5), (2, 2, 3), (3,), r"bias: got shape \(3,\); want \(2,\)"),
     ],
 )
@@ -76,6 +79,13 @@ def test_shapes_that_do_not_fit_are_refused(operation, x, weight, bias, message)
     bias = None if bias is None else np.zeros(bias)
     with pytest.raises(ValueError, match=message):
         operation(np.zeros(x), np.zeros(weight), Geometry(3), bias)
+
+
+@pytest.mark.parametrize("operation", [definition.conv, definition.conv_transpose])
+@pytest.mark.parametrize("dtype", ["int64", "float32", "complex128"])
+def test_the_dtype_is_kept(operation, dtype):
+    arrays = [np.ones(shape, dtype) for shape in ((1, 1, 5), (1, 1, 3), (1,))]
+    assert operation(*arrays[:2], Geometry(3), arrays[2]).dtype == dtype
 
 
 @pytest.mark.parametrize("operation", [definition.conv, definition.conv_transpose])

@@ -58,9 +58,11 @@ def test_form_equals_definition_and_torch_in_values_and_gradients(form, case, se
     expected = definition.conv_transpose(
         x.detach().numpy(), weight.detach().numpy(), geometry, bias.detach().numpy()
     )
-    np.testing.assert_allclose(y.detach().numpy(), expected, atol=TOLERANCE)
+    np.testing.assert_allclose(y.detach().numpy(), expected, rtol=0, atol=TOLERANCE)
     reference = torch_reference(x, weight, geometry, bias)
-    np.testing.assert_allclose(y.detach().numpy(), reference.detach().numpy(), atol=TOLERANCE)
+    np.testing.assert_allclose(
+        y.detach().numpy(), reference.detach().numpy(), rtol=0, atol=TOLERANCE
+    )
 
     cotangent = torch.from_numpy(np.random.default_rng(seed).normal(size=y.shape))
     # A crop that keeps none of the products leaves x and weight out of the graph: gradient zero.
@@ -69,7 +71,7 @@ def test_form_equals_definition_and_torch_in_values_and_gradients(form, case, se
         torch.autograd.grad(reference, (x, weight, bias), cotangent),
         strict=True,
     ):
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=10 * TOLERANCE)
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=0, atol=10 * TOLERANCE)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -89,7 +91,7 @@ def test_the_jacobian_is_that_of_the_convolution_transposed(form, case, seed):
     window = tuple(slice(0, size) for size in x_shape[2:])
     conv_jacobian = answers[(slice(None), slice(None), *window)].reshape(len(units), -1)
     transposed = jacobian.detach().numpy().reshape(len(units), -1)
-    np.testing.assert_allclose(transposed, conv_jacobian, atol=TOLERANCE)
+    np.testing.assert_allclose(transposed, conv_jacobian, rtol=0, atol=TOLERANCE)
 
 
 @given(case=transposed_cases(), seed=seeds)
@@ -113,7 +115,7 @@ def test_conv_transpose_takes_torchs_arguments(case, seed):
     for form in ("auto", *FORMS):
         actual = conv_transpose(x, weight, bias, **arguments, form=form)
         np.testing.assert_allclose(
-            actual.detach().numpy(), expected.detach().numpy(), atol=TOLERANCE
+            actual.detach().numpy(), expected.detach().numpy(), rtol=0, atol=TOLERANCE
         )
 
 
@@ -126,7 +128,7 @@ def test_every_floating_dtype_is_kept(form, dtype):
     expected = conv_transpose(x.double(), weight.double(), stride=2, padding=1)
     # 36 products of size about 1, each rounded to the precision of the type.
     np.testing.assert_allclose(
-        y.double().numpy(), expected.numpy(), atol=36 * torch.finfo(dtype).eps
+        y.double().numpy(), expected.numpy(), rtol=0, atol=36 * torch.finfo(dtype).eps
     )
 
 
@@ -176,10 +178,8 @@ GOOD = {"x": torch.zeros(1, 2, 5), "weight": torch.zeros(2, 3, 3)}
         ({"bias": torch.zeros(2)}, r"bias: got shape \(2,\); want \(3,\)"),
         ({"bias": 0.5}, "bias: got float; want a torch tensor"),
         ({"x": torch.zeros(1, 2, 0)}, r"x: got shape \(1, 2, 0\); want no axis of size 0"),
-        (
-            {"weight": torch.zeros(2, 0, 3)},
-            r"weight: got shape \(2, 0, 3\); want no axis of size 0",
-        ),
+        ({"weight": torch.zeros(2, 0, 3)}, r"weight: got shape \(2, 0, 3\); .* none of size 0"),
+        ({"weight": torch.zeros(2, 3, 0)}, r"weight: got shape \(2, 3, 0\); .* none of size 0"),
         ({"form": None}, "form: got None; want one of auto"),
         ({"form": ["native"]}, r"form: got \['native'\]; want one of auto"),
         ({"form": "fast"}, "form: got 'fast'; want one of auto, scatter, matrix"),
@@ -219,7 +219,7 @@ def test_how_the_values_lie_in_memory_plays_no_part(form):
     for lie in (lambda t: t, lambda t: t.to(memory_format=torch.channels_last),
                 lambda t: t.transpose(0, 3).contiguous().transpose(0, 3)):  # fmt: skip
         actual = conv_transpose(lie(x), lie(weight), stride=2, form=form)
-        np.testing.assert_allclose(actual.numpy(), expected.numpy(), atol=1e-5)
+        np.testing.assert_allclose(actual.numpy(), expected.numpy(), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -258,6 +258,6 @@ def test_small_geometries_exhaustively():
             expected = definition.conv_transpose(x, weight, geometry)
             for form in FORMS.values():
                 actual = form(torch.from_numpy(x), torch.from_numpy(weight), geometry)
-                np.testing.assert_allclose(actual.numpy(), expected, atol=TOLERANCE)
+                np.testing.assert_allclose(actual.numpy(), expected, rtol=0, atol=TOLERANCE)
             tried += 1
     assert tried > 1000

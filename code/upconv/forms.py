@@ -339,10 +339,10 @@ def conv_transpose(
     if form not in ("auto", *FORMS):
         raise ValueError(f"form: got {form!r}; want one of {', '.join(['auto', *FORMS])}")
     axes = weight.ndim - 2
-    if not 1 <= axes <= 3:
+    if not 1 <= axes <= 3 or 0 in weight.shape:
         raise ValueError(
             f"weight: got shape {tuple(weight.shape)}; want two channel axes and a kernel of 1 to "
-            "3 axes"
+            "3 axes, none of size 0"
         )
     geometry = Geometry(tuple(weight.shape[2:]), stride, padding, dilation, output_padding, groups)
     compute = FORMS["native" if form == "auto" else form]

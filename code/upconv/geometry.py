@@ -18,8 +18,9 @@ Padding = int | Sequence[int | Sequence[int]]
 
 
 def _integer(name: str, value: object, minimum: int) -> int:
-    # An array would give a truth value, or a single entry at any depth, as an index.
-    plain = value.tolist() if hasattr(value, "tolist") else value
+    # An array would give a truth value, or a single entry at any depth, as an index. The sizes that
+    # torch.compile traces are integers, and cannot be asked for attributes.
+    plain = value if isinstance(value, int) or not hasattr(value, "tolist") else value.tolist()
     try:
         number = operator.index(plain)
     except TypeError:

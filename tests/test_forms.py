@@ -199,11 +199,19 @@ def test_bad_input_is_refused_by_name(arguments, message):
         ({"weight": torch.zeros(3)}, r"weight: got shape \(3,\); want two channel axes"),
         ({"bias": torch.zeros(3, 1)}, r"bias: got shape \(3, 1\); want \(3,\)"),
         ({"bias": torch.zeros(3).double()}, "bias: got torch.float64 .* want torch.float32"),
+        ({"weight": torch.zeros(2, 3, 3, device="meta")}, "weight: got .* on meta; want .* on cpu"),
     ],
 )
 def test_every_form_by_itself_refuses_by_name(form, arguments, message):
     with pytest.raises(ValueError, match=message):
         FORMS[form](**{**GOOD, "geometry": Geometry(3), **arguments})
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_form_asked_for_is_the_one_that_computes(form, monkeypatch):
+    answer = torch.zeros(1)
+    monkeypatch.setitem(FORMS, form, lambda *_: answer)
+    assert conv_transpose(**GOOD, form=form) is answer
 
 
 @pytest.mark.parametrize("form", FORMS)

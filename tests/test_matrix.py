@@ -71,7 +71,8 @@ def test_the_kernels_dtype_is_kept(dtype, dense):
 
 
 def test_zeros_of_the_kernel_are_left_out():
-    assert conv_matrix(np.array([0.0, 1.0]), (3,), Geometry(2)).nnz == 2
+    for kernel in ([[[0.0]], [[1.0]]], [[[0.0, 1.0]]]):
+        assert conv_matrix(kernel, (1, 3), Geometry(len(kernel[0][0]))).data.all()
 
 
 @pytest.mark.parametrize("weight", [np.inf, np.nan])

@@ -370,8 +370,10 @@ def arithmetic(
 ) -> Arithmetic:
     """How many multiplications a form does, how many in vain, and how many values it stores.
 
-    Counted for the form as it is written here, additions and the bias left out. Multiplications
-    that are neither by zero nor discarded are the same products in every form.
+    Additions and the bias are left out. Multiplications that are neither by zero nor discarded
+    are the same products in every form. Scatter is counted as a loop that adds each product where
+    it belongs (the function here writes them all down first), and the uncropped output of columns
+    as output, not as stored.
 
     Args:
         form: "scatter", "matrix" (sparse; the places of its entries are not counted as values),

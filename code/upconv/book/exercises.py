@@ -9,6 +9,7 @@ and the case on which it showed.
 from __future__ import annotations
 
 import textwrap
+import operator
 from collections.abc import Callable
 
 import numpy as np
@@ -412,7 +413,7 @@ def _and(numbers: list) -> str:
 )
 def _phase_taps(answer: object) -> str | None:
     try:
-        even, odd = (sorted(int(tap) for tap in taps) for taps in answer)
+        even, odd = (sorted(operator.index(tap) for tap in taps) for taps in answer)
     except (TypeError, ValueError):
         return f"got {answer!r}; want two lists of taps, those of the even outputs first."
     if (even, odd) == ([1], [0, 2]):
@@ -480,8 +481,7 @@ def _holes(answer: object) -> str | None:
 
 @exercise(
     "polyphase-1d",
-    shows="the phases of the kernel give every output, without an inserted zero, for all kernels "
-    "and strides tried.",
+    shows="your outputs are those of the transposed convolution for all kernels and strides tried.",
 )
 def _polyphase_1d(answer: object) -> str | None:
     rng = np.random.default_rng(0)

@@ -8,8 +8,8 @@ and the case on which it showed.
 
 from __future__ import annotations
 
-import textwrap
 import operator
+import textwrap
 from collections.abc import Callable
 
 import numpy as np

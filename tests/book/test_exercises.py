@@ -457,7 +457,7 @@ def polyphase_without_care(x, w, s):
 @pytest.mark.parametrize(
     ("answer", "begins"),
     [
-        (polyphase_1d, "Right: the phases of the kernel give every output"),
+        (polyphase_1d, "Right: your outputs are those of the transposed"),
         (lambda x, w, s: polyphase_1d(x, w, s).tolist(), "Right: "),
         (
             lambda x, w, s: polyphase_1d(x, w[::-1], s),

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from nbval.plugin import IPyNbCell, IPyNbFile
+from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "book" / "_ext"))
@@ -94,6 +95,34 @@ class ChapterCollector:
 def pytest_configure(config):
     """Registers the collector for the whole tree: a conftest's own hooks end at its folder."""
     config.pluginmanager.register(ChapterCollector(), "chapters")
+
+
+# Each of these takes up to a gigabyte, and what imports a framework never gives it back. So one
+# worker runs them one after the other, in this order, beside a worker for all the rest.
+HEAVY = ("book/", "tests/book/test_pages.py", "tests/book/test_claims.py", "tests/frameworks/")
+
+
+def heaviness(nodeid: str) -> int:
+    """The place of a test in the order of the heavy ones; -1 for a light one."""
+    return next((n for n, start in enumerate(HEAVY) if nodeid.startswith(start)), -1)
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the heavy tests last, in their order."""
+    items.sort(key=lambda item: heaviness(item.nodeid))
+
+
+class Scheduler(LoadFileScheduling):
+    """Gives each file to one worker, and all heavy files to the same."""
+
+    def _split_scope(self, nodeid):
+        return "heavy" if heaviness(nodeid) >= 0 else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Called by xdist."""
+    return Scheduler(config, log)
 
 
 def skipped(config) -> list:

@@ -99,7 +99,14 @@ def pytest_configure(config):
 
 # Each of these takes up to a gigabyte, and what imports a framework never gives it back. So one
 # worker runs them one after the other, in this order, beside a worker for all the rest.
-HEAVY = ("book/", "tests/book/test_pages.py", "tests/book/test_claims.py", "tests/frameworks/")
+HEAVY = (
+    "book/",
+    "tests/book/test_pages.py",
+    "tests/frameworks/test_keras.py",  # starts processes of its own, so before TensorFlow is here
+    "tests/book/test_claims.py",
+    "code/upconv/frameworks/",
+    "tests/frameworks/",
+)
 
 
 def heaviness(nodeid: str) -> int:

@@ -1,6 +1,7 @@
 """Every test here may import Keras: on the backend that the book uses, and quietly."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,3 +16,11 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(mark)
+
+
+@pytest.fixture(autouse=True)
+def forget_what_jax_compiled():
+    """Every shape is compiled anew, and kept: hundreds of megabytes over all the tests."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()

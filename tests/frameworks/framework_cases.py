@@ -4,11 +4,28 @@ All numbers are small integers, so that float32 sums are exact in whatever order
 the tolerance is for kernels that go by way of a transform.
 """
 
+from importlib import import_module
+
 import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from upconv import Geometry
 from upconv.definition import conv_transpose
+
+
+class Lazy:
+    """A framework, imported when first used: every worker reads these files, one runs them."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __getattr__(self, attribute):
+        if attribute.startswith("_"):  # pytest, looking for tests in whatever a module holds
+            raise AttributeError(attribute)
+        return getattr(import_module(self.name), attribute)
+
+
+jax, keras, onnx, onnxruntime, tf = map(Lazy, ("jax", "keras", "onnx", "onnxruntime", "tensorflow"))
 
 few = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -2,10 +2,9 @@
 
 from itertools import product
 
-import jax
 import numpy as np
 import pytest
-from framework_cases import cases, equals_definition, few, first, last
+from framework_cases import cases, equals_definition, few, first, jax, last
 from hypothesis import given
 from hypothesis import strategies as st
 from upconv import Geometry

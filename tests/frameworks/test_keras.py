@@ -9,10 +9,17 @@ import subprocess
 import sys
 from itertools import product
 
-import keras
 import numpy as np
 import pytest
-from framework_cases import cases, equals_definition, few, first, last, longer_than_stride_allows
+from framework_cases import (
+    cases,
+    equals_definition,
+    few,
+    first,
+    keras,
+    last,
+    longer_than_stride_allows,
+)
 from hypothesis import given
 from upconv import Geometry
 from upconv.definition import conv

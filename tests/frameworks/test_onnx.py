@@ -3,16 +3,22 @@
 from itertools import product
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
-from framework_cases import cases, equals_definition, few, longer_than_stride_allows
+from framework_cases import (
+    Lazy,
+    cases,
+    equals_definition,
+    few,
+    longer_than_stride_allows,
+    onnx,
+    onnxruntime,
+)
 from hypothesis import given
-from onnx.reference import ReferenceEvaluator
-from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from upconv import Geometry
 from upconv.frameworks import onnx as there
 
+reference = Lazy("onnx.reference")
+runtime = Lazy("onnxruntime.capi.onnxruntime_pybind11_state")
 CHOICES = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
@@ -52,7 +58,9 @@ def test_a_written_model_computes_the_definition(case):
     equals_definition(run(model, x), read, x, array, read_bias)
     if geometry.groups == 1:
         # With groups of several channels the reference evaluator of onnx 1.23 is wrong.
-        equals_definition(ReferenceEvaluator(model).run(None, {"x": x})[0], read, x, weight, bias)
+        equals_definition(
+            reference.ReferenceEvaluator(model).run(None, {"x": x})[0], read, x, weight, bias
+        )
 
 
 def geometry_without_output_shape(attributes, weight):
@@ -82,7 +90,7 @@ def test_output_shape_crops_as_said_on_all_small_settings(auto_pad):
             whole = geometry_without_output_shape(attributes, weight).transposed_shape(x.shape[2:])
             if o > whole[0] + attributes["strides"][0] - 1 - attributes["output_padding"][0]:
                 # More than an output_padding smaller than the stride can add.
-                with pytest.raises(InvalidArgument, match="Expected input size"):
+                with pytest.raises(runtime.InvalidArgument, match="Expected input size"):
                     run(model, x)
                 continue
             geometry, _, _ = there.read(model, input_shape=x.shape[2:])

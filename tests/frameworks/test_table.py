@@ -3,14 +3,10 @@
 import subprocess
 import sys
 
-import jax
-import keras
 import numpy as np
-import onnx
 import pytest
-import tensorflow as tf
 import torch
-from framework_cases import cases, equals_definition, few, first, last
+from framework_cases import cases, equals_definition, few, first, jax, keras, last, onnx, tf
 from hypothesis import given, settings
 from test_onnx import run as run_onnx
 from upconv import Geometry, frameworks

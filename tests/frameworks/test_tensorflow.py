@@ -2,11 +2,18 @@
 
 from itertools import product
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from framework_cases import cases, equals_definition, few, first, last, longer_than_stride_allows
+from framework_cases import (
+    cases,
+    equals_definition,
+    few,
+    first,
+    keras,
+    last,
+    longer_than_stride_allows,
+    tf,
+)
 from hypothesis import given, settings
 from upconv import Geometry
 from upconv.frameworks import keras as keras_words

@@ -18,7 +18,7 @@ book: .venv/book.stamp
 test: .venv/test.stamp book
 	@echo "make: style, then the tests"
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-long: .venv/test.stamp
 	@echo "make: 10,000 random geometries for each form"

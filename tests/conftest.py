@@ -128,8 +128,8 @@ class Scheduler(LoadFileScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Called by xdist."""
-    return Scheduler(config, log)
+    """Called by xdist; `make test-long` lets it share out single tests instead."""
+    return Scheduler(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def skipped(config) -> list:

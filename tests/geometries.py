@@ -28,31 +28,27 @@ def geometries(draw, axes=ONE_TO_THREE, groups=ONE_TO_THREE):
     )
 
 
-@st.composite
-def transposed_cases(draw, **kwargs):
+def transposed_cases(**wanted):
     """(geometry, input shape, weight shape) of a transposed convolution that leaves something."""
-    geometry = draw(geometries(**kwargs))
-    largest = {1: 7, 2: 4, 3: 3}[geometry.axes]
-    size = tuple(draw(st.integers(1, largest)) for _ in range(geometry.axes))
-    try:
-        geometry.transposed_shape(size)
-    except ValueError:
-        assume(False)
-    channels, out_channels = draw(st.integers(1, 2)), draw(st.integers(1, 2))
-    x_shape = (draw(st.integers(1, 2)), channels * geometry.groups, *size)
-    return geometry, x_shape, (channels * geometry.groups, out_channels, *geometry.kernel)
+    return _cases(True, **wanted)
+
+
+def conv_cases(**wanted):
+    """(geometry, input shape, weight shape) of a convolution whose kernel fits its input."""
+    return _cases(False, **wanted)
 
 
 @st.composite
-def conv_cases(draw, **kwargs):
-    """(geometry, input shape, weight shape) of a convolution whose kernel fits its input."""
-    geometry = draw(geometries(**kwargs))
-    largest = {1: 12, 2: 6, 3: 4}[geometry.axes]
+def _cases(draw, transposed, **wanted):
+    geometry = draw(geometries(**wanted))
+    largest = ({1: 7, 2: 4, 3: 3} if transposed else {1: 12, 2: 6, 3: 4})[geometry.axes]
     size = tuple(draw(st.integers(1, largest)) for _ in range(geometry.axes))
     try:
-        geometry.output_shape(size)
+        (geometry.transposed_shape if transposed else geometry.output_shape)(size)
     except ValueError:
         assume(False)
-    channels, out_channels = draw(st.integers(1, 2)), draw(st.integers(1, 2))
-    x_shape = (draw(st.integers(1, 2)), channels * geometry.groups, *size)
-    return geometry, x_shape, (out_channels * geometry.groups, channels, *geometry.kernel)
+    batch, channels, others = (draw(st.integers(1, 2)) for _ in range(3))
+    x_channels = channels * geometry.groups
+    # The first axis of a weight belongs to the small side: the input of a transposed convolution.
+    weight = (x_channels, others) if transposed else (others * geometry.groups, channels)
+    return geometry, (batch, x_channels, *size), (*weight, *geometry.kernel)

@@ -254,12 +254,7 @@ def picture(ax: Axes, image: np.ndarray, title: str = "", *, limits=None) -> Non
     """
     low, high = limits or (None, None)
     ax.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="none")
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set_visible(True)
-        spine.set_alpha(0.45)
-    ax.set_title(title)
+    _frame(ax, title)
 
 
 def signed(ax: Axes, values: np.ndarray, title: str = "") -> None:
@@ -276,12 +271,13 @@ def signed(ax: Axes, values: np.ndarray, title: str = "") -> None:
         rgba[mask, :3] = mpl.colors.to_rgb(color)
     rgba[..., 3] = np.sqrt(np.abs(values) / largest)  # so that small entries are seen
     ax.imshow(rgba, interpolation="none")
-    ax.set_xticks([])
-    ax.set_yticks([])
+    _frame(ax, title)
+
+
+def _frame(ax: Axes, title: str) -> None:
+    ax.set(xticks=[], yticks=[], title=title)
     for spine in ax.spines.values():
-        spine.set_visible(True)
-        spine.set_alpha(0.45)
-    ax.set_title(title)
+        spine.set(visible=True, alpha=0.45)
 
 
 def tap_colors(kernel: Sequence[int]) -> np.ndarray:

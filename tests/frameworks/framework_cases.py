@@ -34,7 +34,10 @@ few = settings(max_examples=40, deadline=None, suppress_health_check=list(Health
 def geometries(draw, axes=None, groups=True, dilation=True, both=True):
     """Any geometry; without groups, dilation, or both dilation and stride where asked."""
     axes = draw(st.integers(1, 3)) if axes is None else axes
-    per_axis = lambda low, high: st.tuples(*[st.integers(low, high)] * axes)  # noqa: E731
+
+    def per_axis(low, high):
+        return st.tuples(*[st.integers(low, high)] * axes)
+
     kernel, stride = draw(per_axis(1, 4 if axes < 3 else 3)), draw(per_axis(1, 3))
     dilations = draw(per_axis(1, 3 if dilation else 1))
     if not both and max(dilations) > 1:

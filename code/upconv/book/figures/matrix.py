@@ -161,9 +161,11 @@ def matrices_on_one_axis(kernel: np.ndarray, size: int, settings: dict[str, Geom
         )
         for title, geometry in settings.items()
     }
-    drawing, axes = canvas(2, rows=-(-len(settings) // 2), height=2.7 * -(-len(settings) // 2))
+    most_rows = max(len(matrix) for matrix, _ in matrices.values())
+    drawing, axes = canvas(2, rows=-(-len(settings) // 2), height=2.9 * -(-len(settings) // 2))
     for ax, (title, (matrix, taps)) in zip(axes, matrices.items(), strict=False):
         cells(ax, _written(matrix, taps), colors=_palette(kernel)[taps], title=title)
+        ax.set_ylim(most_rows + 0.1, -1.1)  # squares of one size in all panels
     for ax in axes[len(settings) :]:
         ax.set_axis_off()
     counts = ". ".join(

@@ -1,5 +1,7 @@
 """upconv.frameworks.torch against torch.nn.ConvTranspose{1,2,3}d."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,18 @@ def run(layer, x):
 def test_a_written_layer_computes_the_definition(case):
     geometry, x, weight, bias = case
     equals_definition(run(there.write(geometry, weight, bias), x), geometry, x, weight, bias)
+
+
+def test_a_written_layer_computes_the_definition_on_all_small_settings():
+    """The bias shows zeros that were put on after it, where output_padding was wanted."""
+    x, bias = np.arange(1, 5, dtype="float32").reshape(1, 1, 4), np.array([9], dtype="float32")
+    for k, s, before, after in product((1, 2, 3), (1, 2, 3), range(4), range(4)):
+        for a in range(s):
+            geometry = Geometry(k, s, ((before, after),), 1, a)
+            weight = np.arange(1, k + 1, dtype="float32").reshape(1, 1, k)
+            if 3 * s + k - before - after + a > 0:
+                layer = there.write(geometry, weight, bias)
+                equals_definition(run(layer, x), geometry, x, weight, bias)
 
 
 @few

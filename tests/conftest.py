@@ -22,7 +22,7 @@ sys.path.append(str(ROOT / "book" / "_ext"))
 os.environ.setdefault("KERAS_BACKEND", "torch")  # as in the build
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import execution  # noqa: E402
+import execution  # noqa: E402 (its folder has only now been put on the path)
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
 # Time is no part of what is claimed: a busy machine is not a failure.

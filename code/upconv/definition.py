@@ -123,19 +123,60 @@ def _numbers(name, value):
 
 def _checked(x, weight, geometry, bias, transposed):
     x, weight = _numbers("x", x), _numbers("weight", weight)
-    check_shapes(x.shape, weight.shape, geometry, transposed=transposed)
-    if bias is not None:
-        bias = _numbers("bias", bias)
-        out_channels = weight.shape[1] * geometry.groups if transposed else weight.shape[0]
-        if bias.shape != (out_channels,):
-            raise ValueError(f"bias: got shape {bias.shape}; want ({out_channels},)")
+    bias = None if bias is None else _numbers("bias", bias)
+    bias_shape = None if bias is None else bias.shape
+    check_shapes(x.shape, weight.shape, geometry, bias_shape, transposed=transposed)
     return x, weight, bias
+
+
+def check_weight(
+    weight_shape: tuple[int, ...],
+    geometry: Geometry,
+    bias_shape: tuple[int, ...] | None = None,
+    *,
+    transposed: bool,
+    name: str = "weight",
+) -> None:
+    """Refuse a weight, or a bias, that does not fit the geometry.
+
+    Args:
+        weight_shape: its first axis is the input's channels if ``transposed``, else the output's.
+        geometry: gives kernel and groups.
+        bias_shape: shape of the bias, None for none.
+        transposed: which of the two operations is meant.
+        name: what the caller calls the weight.
+
+    Raises:
+        ValueError: naming the weight, ``groups`` or ``bias``, what came and what is wanted.
+
+    Example:
+        >>> check_weight((3, 8, 5), Geometry(kernel=3), transposed=True)
+        Traceback (most recent call last):
+        ValueError: weight: got shape (3, 8, 5); want two channel axes and the kernel (3,)
+    """
+    groups = geometry.groups
+    if len(weight_shape) != geometry.axes + 2 or weight_shape[2:] != geometry.kernel:
+        raise ValueError(
+            f"{name}: got shape {weight_shape}; want two channel axes and the kernel "
+            f"{geometry.kernel}"
+        )
+    if 0 in weight_shape:
+        raise ValueError(f"{name}: got shape {weight_shape}; want no axis of size 0")
+    if weight_shape[0] % groups:
+        raise ValueError(
+            f"groups: got {groups} for a {name} of shape {weight_shape}; want a divisor of "
+            f"its first axis, {weight_shape[0]}"
+        )
+    out_channels = weight_shape[1] * groups if transposed else weight_shape[0]
+    if bias_shape is not None and bias_shape != (out_channels,):
+        raise ValueError(f"bias: got shape {bias_shape}; want ({out_channels},)")
 
 
 def check_shapes(
     x_shape: tuple[int, ...],
     weight_shape: tuple[int, ...],
     geometry: Geometry,
+    bias_shape: tuple[int, ...] | None = None,
     *,
     transposed: bool,
     names: tuple[str, str] = ("x", "weight"),
@@ -147,11 +188,12 @@ def check_shapes(
         weight_shape: shape of the weight; its first axis is the input's channels if
             ``transposed``, else its second times the groups.
         geometry: gives kernel and groups.
+        bias_shape: shape of the bias, None for none.
         transposed: which of the two operations is meant.
         names: what the caller calls input and weight.
 
     Raises:
-        ValueError: naming the input, the weight or ``groups``, what came and what is wanted.
+        ValueError: naming the input, or as :func:`check_weight`.
 
     Example:
         >>> check_shapes((1, 4, 9), (3, 2, 3), Geometry(3), transposed=True)
@@ -163,19 +205,9 @@ def check_shapes(
         raise ValueError(
             f"{x_name}: got shape {x_shape}; want (batch, channels) and {axes} spatial axes"
         )
-    if len(weight_shape) != axes + 2 or weight_shape[2:] != geometry.kernel:
-        raise ValueError(
-            f"{weight_name}: got shape {weight_shape}; want two channel axes and the kernel "
-            f"{geometry.kernel}"
-        )
-    if 0 in (*x_shape[1:], *weight_shape):
-        name, shape = (x_name, x_shape) if 0 in x_shape[1:] else (weight_name, weight_shape)
-        raise ValueError(f"{name}: got shape {shape}; want no axis of size 0 but the batch")
-    if weight_shape[0] % groups:
-        raise ValueError(
-            f"groups: got {groups} for a {weight_name} of shape {weight_shape}; want a divisor of "
-            f"its first axis, {weight_shape[0]}"
-        )
+    if 0 in x_shape[1:]:
+        raise ValueError(f"{x_name}: got shape {x_shape}; want no axis of size 0 but the batch")
+    check_weight(weight_shape, geometry, bias_shape, transposed=transposed, name=weight_name)
     channels = weight_shape[0] if transposed else weight_shape[1] * groups
     if x_shape[1] != channels:
         raise ValueError(

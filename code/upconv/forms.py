@@ -111,8 +111,8 @@ def matrix(
     numbered = np.arange(1, weight.numel() + 1).reshape(weight.shape)
     pattern = conv_matrix(numbered, out_shape, geometry)
     # An output_padding of a stride or more leaves room for windows that belong to no input.
-    windows = np.arange(len(weight) * prod(geometry.output_shape(out_shape[1:])))
-    windows = windows.reshape(len(weight), *geometry.output_shape(out_shape[1:]))
+    windows = np.arange(pattern.shape[0])
+    windows = windows.reshape(len(weight), *geometry.output_shape(out_size))
     inputs = windows[:, *(slice(i) for i in x.shape[2:])].ravel()
     pattern = pattern[inputs].tocoo()
     where = torch.from_numpy(np.stack([pattern.col, pattern.row])).to(x.device)
@@ -453,16 +453,14 @@ def _check(x, weight, geometry, bias) -> tuple[int, ...]:
     """The output size, once the tensors fit each other: nothing is cast, moved or broadcast."""
     tensors = {"x": x, "weight": weight} | ({} if bias is None else {"bias": bias})
     _check_tensors(**tensors)
-    check_shapes(tuple(x.shape), tuple(weight.shape), geometry, transposed=True)
+    bias_shape = None if bias is None else tuple(bias.shape)
+    check_shapes(tuple(x.shape), tuple(weight.shape), geometry, bias_shape, transposed=True)
     for name, tensor in tensors.items():
         if (tensor.dtype, tensor.device) != (x.dtype, x.device):
             raise ValueError(
                 f"{name}: got {tensor.dtype} on {tensor.device}; want {x.dtype} on {x.device}, "
                 "like x"
             )
-    out_channels = weight.shape[1] * geometry.groups
-    if bias is not None and tuple(bias.shape) != (out_channels,):
-        raise ValueError(f"bias: got shape {tuple(bias.shape)}; want ({out_channels},)")
     return geometry.transposed_shape(tuple(x.shape[2:]))
 
 

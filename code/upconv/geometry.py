@@ -46,8 +46,16 @@ def _axes(name: str, value: object) -> int:
     return axes
 
 
-def _per_axis(name: str, value: object, axes: int, minimum: int) -> tuple[int, ...]:
-    """One integer for each axis; a bare integer stands for every axis."""
+def per_axis(name: str, value: object, axes: int, minimum: int) -> tuple[int, ...]:
+    """One integer for each axis; a bare integer stands for every axis.
+
+    Raises:
+        ValueError: naming the argument, for another number of entries or anything but integers.
+
+    Example:
+        >>> per_axis("input_shape", 14, 2, 1), per_axis("input_shape", (14, 7), 2, 1)
+        ((14, 14), (14, 7))
+    """
     if _is_scalar(value):
         return (_integer(name, value, minimum),) * axes
     if len(value) != axes:
@@ -119,11 +127,11 @@ class Geometry:
         first = next((name for name in names if not _is_scalar(getattr(self, name))), "kernel")
         axes = _axes(first, getattr(self, first))
         normalised = {
-            "kernel": _per_axis("kernel", self.kernel, axes, 1),
-            "stride": _per_axis("stride", self.stride, axes, 1),
+            "kernel": per_axis("kernel", self.kernel, axes, 1),
+            "stride": per_axis("stride", self.stride, axes, 1),
             "padding": _padding(self.padding, axes),
-            "dilation": _per_axis("dilation", self.dilation, axes, 1),
-            "output_padding": _per_axis("output_padding", self.output_padding, axes, 0),
+            "dilation": per_axis("dilation", self.dilation, axes, 1),
+            "output_padding": per_axis("output_padding", self.output_padding, axes, 0),
             "groups": _integer("groups", self.groups, 1),
         }
         for name, value in normalised.items():
@@ -159,7 +167,7 @@ class Geometry:
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
 
     def _shape(self, name: str, shape: PerAxis) -> tuple[int, ...]:
-        return _per_axis(name, shape, self.axes, 1)
+        return per_axis(name, shape, self.axes, 1)
 
     def output_shape(self, input_shape: PerAxis) -> tuple[int, ...]:
         """Output size of the convolution, o = ⌊(i + p − d(k − 1) − 1) / s⌋ + 1 along each axis.
@@ -323,8 +331,8 @@ def solve(
         (3,) (2,) ((1, 1),) (1,)
     """
     axes = _axes("in_size", in_size)
-    start = _per_axis("in_size", in_size, axes, 1)
-    target = _per_axis("out_size", out_size, axes, 1)
+    start = per_axis("in_size", in_size, axes, 1)
+    target = per_axis("out_size", out_size, axes, 1)
     bounds = {
         "max_kernel": (max_kernel, 1),
         "max_stride": (max_stride, 1),

@@ -96,7 +96,7 @@ def test_bad_input_is_refused_by_name():
         there.geometry_of(3, 4, 8, padding="same")
     with pytest.raises(ValueError, match=r"padding: got \[\[0, 0\]\]"):
         there.geometry_of(3, 4, 8, padding=[[0, 0]])
-    with pytest.raises(ValueError, match=r"input_size: got \(4, 4\); want one positive integer"):
+    with pytest.raises(ValueError, match=r"input_size: got \(4, 4\); want one integer, or 1"):
         there.geometry_of(3, (4, 4), 8)
     with pytest.raises(ValueError, match="weight: got shape"):
         there.write(Geometry(3), np.ones((1, 1, 4)))

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from upconv.frameworks import jax, keras, onnx, tensorflow, torch
-from upconv.frameworks.shared import crops, sizes
+from upconv.frameworks.shared import crops
 from upconv.geometry import Geometry, PerAxis
 
 __all__ = ["Row", "Same", "jax", "keras", "onnx", "same_table", "table", "tensorflow", "torch"]
@@ -62,7 +62,7 @@ def table(geometry: Geometry, input_shape: PerAxis, channels: tuple[int, int]) -
         >>> print(rows[1].code)
         keras.layers.Conv1DTranspose(8, kernel_size=4, strides=2, padding="same")
     """
-    size = geometry.transposed_shape(sizes("input_shape", input_shape, geometry.axes))
+    size = geometry.transposed_shape(input_shape)
     rows = []
     for module in (torch, keras, tensorflow, jax, onnx):
         try:

@@ -16,7 +16,7 @@ import numpy as np
 from upconv.frameworks.shared import (
     call,
     channels_last,
-    check_weight,
+    check_arrays,
     crops,
     from_crops,
     said,
@@ -208,7 +208,7 @@ def write(
     import jax
 
     weight, bias = np.asarray(weight), None if bias is None else np.asarray(bias)
-    check_weight(weight, bias, geometry)
+    check_arrays(weight, bias, geometry)
     kernel = kernel_of(weight, geometry.groups)
     function = getattr(jax.lax, _function(geometry).rpartition(".")[2])
     arguments = words(geometry)

@@ -14,7 +14,7 @@ import numpy as np
 from upconv.frameworks.shared import (
     call,
     channels_last,
-    check_weight,
+    check_arrays,
     crops,
     from_channels_last,
     from_crops,
@@ -213,7 +213,7 @@ def write(geometry: Geometry, weight: np.ndarray, bias: np.ndarray | None = None
 
     weight, bias = np.asarray(weight), None if bias is None else np.asarray(bias)
     arguments = words(geometry)
-    check_weight(weight, bias, geometry)
+    check_arrays(weight, bias, geometry)
     crop = arguments.pop("crop", None)
     layer = getattr(keras.layers, f"Conv{geometry.axes}DTranspose")(
         weight.shape[1],

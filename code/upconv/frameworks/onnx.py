@@ -13,14 +13,13 @@ import numpy as np
 
 from upconv.frameworks.shared import (
     call,
-    check_weight,
+    check_arrays,
     crops,
     from_crops,
     said,
-    sizes,
     want_less_than_stride,
 )
-from upconv.geometry import Geometry, PerAxis
+from upconv.geometry import Geometry, PerAxis, per_axis
 
 if TYPE_CHECKING:
     import onnx
@@ -81,10 +80,10 @@ def geometry_of(
         totals = [
             (i - 1) * s + size - o
             for i, s, size, o in zip(
-                sizes("input_shape", input_shape, axes),
+                per_axis("input_shape", input_shape, axes, 1),
                 bare.stride,
                 whole,
-                sizes("output_shape", output_shape, axes),
+                per_axis("output_shape", output_shape, axes, 1),
                 strict=True,
             )
         ]
@@ -227,7 +226,7 @@ def write(
     import onnx
 
     weight, bias = np.asarray(weight), None if bias is None else np.asarray(bias)
-    check_weight(weight, bias, geometry)
+    check_arrays(weight, bias, geometry)
     arrays = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
     node = onnx.helper.make_node("ConvTranspose", ["x", *arrays], ["y"], **words(geometry))
     dtype = onnx.helper.np_dtype_to_tensor_dtype(weight.dtype)

@@ -7,18 +7,18 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from upconv.geometry import Geometry, PerAxis
+from upconv.definition import check_weight
+from upconv.geometry import Geometry
 
 __all__ = [
     "call",
     "channels_last",
-    "check_weight",
+    "check_arrays",
     "crops",
     "from_channels_last",
     "from_crops",
     "plain",
     "said",
-    "sizes",
     "want_less_than_stride",
     "want_one_group",
 ]
@@ -80,30 +80,19 @@ def from_channels_last(kernel: np.ndarray) -> np.ndarray:
     return np.moveaxis(np.asarray(kernel), (-1, -2), (0, 1))
 
 
-def check_weight(weight: np.ndarray, bias: np.ndarray | None, geometry: Geometry) -> None:
-    """Refuse a weight or bias that does not fit the geometry.
+def check_arrays(weight: np.ndarray, bias: np.ndarray | None, geometry: Geometry) -> None:
+    """Refuse a weight (in, out // groups, *kernel) or bias that does not fit the geometry.
 
     Raises:
-        ValueError: naming ``weight`` or ``bias``, what came and what is wanted.
+        ValueError: as :func:`upconv.definition.check_weight`.
 
     Example:
-        >>> check_weight(np.zeros((3, 8, 5)), None, Geometry(kernel=3))
+        >>> check_arrays(np.zeros((3, 8, 5)), np.zeros(3), Geometry(kernel=5))
         Traceback (most recent call last):
-        ValueError: weight: got shape (3, 8, 5); want two channel axes and the kernel (3,)
+        ValueError: bias: got shape (3,); want (8,)
     """
-    if weight.ndim != geometry.axes + 2 or weight.shape[2:] != geometry.kernel:
-        raise ValueError(
-            f"weight: got shape {weight.shape}; want two channel axes and the kernel "
-            f"{geometry.kernel}"
-        )
-    if weight.shape[0] % geometry.groups:
-        raise ValueError(
-            f"groups: got {geometry.groups} for a weight of shape {weight.shape}; want a divisor "
-            f"of its first axis, {weight.shape[0]}"
-        )
-    out_channels = weight.shape[1] * geometry.groups
-    if bias is not None and bias.shape != (out_channels,):
-        raise ValueError(f"bias: got shape {bias.shape}; want ({out_channels},)")
+    bias_shape = None if bias is None else bias.shape
+    check_weight(weight.shape, geometry, bias_shape, transposed=True)
 
 
 def want_one_group(geometry: Geometry, framework: str) -> None:
@@ -144,22 +133,6 @@ def want_less_than_stride(added: Iterable[int], geometry: Geometry, framework: s
                 f"output_padding: got {a}; want it smaller than the stride {s}: {framework} "
                 "refuses more"
             )
-
-
-def sizes(name: str, value: PerAxis, axes: int) -> tuple[int, ...]:
-    """One size for each axis; an integer stands for every axis.
-
-    Raises:
-        ValueError: naming the argument, for another number of axes or anything but integers.
-
-    Example:
-        >>> sizes("input_shape", 14, 2), sizes("input_shape", (14, 7), 2)
-        ((14, 14), (14, 7))
-    """
-    given = tuple(value) if hasattr(value, "__len__") else (value,) * axes
-    if len(given) != axes or not all(isinstance(n, (int, np.integer)) and n > 0 for n in given):
-        raise ValueError(f"{name}: got {value!r}; want one positive integer, or {axes}")
-    return tuple(int(n) for n in given)
 
 
 def plain(values: tuple) -> object:

@@ -15,17 +15,16 @@ import numpy as np
 from upconv.frameworks.shared import (
     call,
     channels_last,
-    check_weight,
+    check_arrays,
     crops,
     from_channels_last,
     from_crops,
     plain,
     said,
-    sizes,
     want_less_than_stride,
     want_one_group,
 )
-from upconv.geometry import Geometry, PerAxis
+from upconv.geometry import Geometry, PerAxis, per_axis
 
 if TYPE_CHECKING:
     import tensorflow
@@ -72,8 +71,8 @@ def geometry_of(
         [((1, 1),), ((0, 1),)]
     """
     bare = Geometry(kernel_size, strides, dilation=1 if dilations is None else dilations)
-    small = sizes("input_size", input_size, bare.axes)
-    large = sizes("output_size", output_size, bare.axes)
+    small = per_axis("input_size", input_size, bare.axes, 1)
+    large = per_axis("output_size", output_size, bare.axes, 1)
     explicit = _pairs(padding, bare.axes)
     cut = []
     for axis, (i, o, reach, s) in enumerate(
@@ -116,7 +115,7 @@ def words(geometry: Geometry, input_size: PerAxis) -> dict[str, object]:
     """
     _refuse(geometry)
     wanted = crops(geometry)
-    input_size = sizes("input_size", input_size, geometry.axes)
+    input_size = per_axis("input_size", input_size, geometry.axes, 1)
     output_size = geometry.transposed_shape(input_size)
     choices: list = ["SAME", "VALID"]
     if geometry.axes == 2:
@@ -240,7 +239,7 @@ def write(
     import tensorflow as tf
 
     weight, bias = np.asarray(weight), None if bias is None else np.asarray(bias)
-    check_weight(weight, bias, geometry)
+    check_arrays(weight, bias, geometry)
     _refuse(geometry)
     kernel = channels_last(weight)
     transpose = getattr(tf.nn, f"conv{geometry.axes}d_transpose")

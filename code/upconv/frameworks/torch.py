@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from upconv.frameworks.shared import call, check_weight, crops, plain, said
+from upconv.frameworks.shared import call, check_arrays, crops, plain, said
 from upconv.geometry import Geometry, PerAxis
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def write(
     import torch
 
     weight, bias = np.asarray(weight), None if bias is None else np.asarray(bias)
-    check_weight(weight, bias, geometry)
+    check_arrays(weight, bias, geometry)
     arguments = words(geometry)
     crop = arguments.pop("crop", None)
     # skip_init: the weights come next, and a reader's random numbers stay as they were.

@@ -103,7 +103,7 @@ HEAVY = (
     "book/",
     "tests/book/test_pages.py",
     "tests/frameworks/test_keras.py",  # starts processes of its own, so before TensorFlow is here
-    "tests/book/test_claims.py",
+    "tests/book/test_claims_",
     "code/upconv/frameworks/",
     "tests/frameworks/",
 )

@@ -17,7 +17,19 @@ PACKAGE = ROOT / "code" / "upconv"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 
 # A module imports only from rooms that stand before it.
-ROOMS = ["geometry", "definition", "matrix", "forms", "frameworks", "book"]
+ROOMS = [
+    "geometry",
+    "definition",
+    "matrix",
+    "forms",
+    "resample",
+    "pooling",
+    "factor",
+    "checkerboard",
+    "layers",
+    "frameworks",
+    "book",
+]
 
 
 def python(code, **options):

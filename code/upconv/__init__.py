@@ -21,7 +21,18 @@ _MODULE_OF = {
     "polyphase": "forms",
     "native": "forms",
 }
-_MODULES = ("geometry", "definition", "matrix", "forms", "frameworks")
+_MODULES = (
+    "geometry",
+    "definition",
+    "matrix",
+    "forms",
+    "resample",
+    "pooling",
+    "factor",
+    "checkerboard",
+    "layers",
+    "frameworks",
+)
 
 __all__ = [*_MODULE_OF, *_MODULES]
 

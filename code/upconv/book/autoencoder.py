@@ -1,0 +1,1 @@
+"""The Keras autoencoder with interchangeable decoders."""

@@ -1,0 +1,1 @@
+"""Checkerboards: where they come from, and how strong they are."""

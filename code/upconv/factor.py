@@ -1,0 +1,1 @@
+"""Upsample-then-convolve as one transposed convolution, and back."""

@@ -1,0 +1,1 @@
+"""Initialisers for upsampling layers."""

@@ -1,0 +1,1 @@
+"""Interpolation: nearest, linear, cubic and area, as functions, as matrices, and backwards."""

@@ -191,6 +191,60 @@ def test_a_wrong_name_is_found(framework, code, lack):
     assert lacks(framework, code) == lack
 
 
+def texts(code: str) -> dict[str, str]:
+    """The parameters of a name that have a text as their value."""
+    return dict(re.findall(r'(\w+)="([^"]*)"', code))
+
+
+WITH_TEXTS = [(framework, code) for framework, code in NAMES if texts(code)]
+
+
+def call(framework: str, code: str) -> None:
+    """Calls what a name names on a small image, with the texts that it gives; refused if wrong."""
+    name, given = code.split("(")[0], texts(code)
+    axes = 3 if "trilinear" in given.values() else 2
+    x, size = np.zeros([4] * axes, "float32"), (8,) * axes
+    before = {  # what the function wants besides
+        "interpolate": (torch.tensor(x[None, None]), size),
+        "keras.ops.image.resize": (x[..., None], size),
+        "tf.image.resize": (x[..., None], size),
+        "jax.image.resize": (x, size),
+        "torch.nn.init.kaiming_uniform_": (torch.zeros(2, 2),),
+        "VarianceScaling": (1.0,),
+    }
+    if framework == "ONNX":
+        by_onnx(x, 8, **{"mode": "linear"} | given)
+    elif name.startswith("jax.nn"):
+        resolve_name(name)(1.0, distribution="normal", **given)(full("jax.random.key")(0), (2, 2))
+    elif name == "UpSampling2D":  # which looks at its interpolation only when it is called
+        things(framework, name)[0](2, **given)(x[None, ..., None])
+    else:
+        things(framework, name)[0](*before[name], **given)
+
+
+@pytest.mark.parametrize(("framework", "code"), WITH_TEXTS)
+def test_the_framework_takes_the_texts_that_the_glossary_gives(framework, code):
+    call(framework, code)
+
+
+@pytest.mark.parametrize(
+    ("framework", "code"),
+    [
+        ("PyTorch", 'interpolate(mode="cubic")'),
+        ("PyTorch", 'torch.nn.init.kaiming_uniform_(mode="in")'),
+        ("Keras", 'UpSampling2D(interpolation="area")'),
+        ("Keras", 'VarianceScaling(mode="in")'),
+        ("TensorFlow", 'tf.image.resize(method="cubic")'),
+        ("JAX", 'jax.image.resize(method="nearest-exact")'),
+        ("JAX", 'jax.nn.initializers.variance_scaling(mode="in")'),
+        ("ONNX", 'Resize(mode="bilinearly")'),
+    ],
+)
+def test_a_wrong_text_is_refused(framework, code):
+    with pytest.raises(Exception, match=r"(?i)invalid|unsupported|mode|method|interpolation"):
+        call(framework, code)
+
+
 # The conventions that the entries state
 
 
@@ -222,15 +276,15 @@ def by_jax(x, size, mode, **settings):
 
 def by_onnx(x, size, mode, **attributes):
     helper, session = full("onnx.helper"), full("onnxruntime.InferenceSession")
-    mode = {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic"}[mode]
+    mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
     node = helper.make_node("Resize", ["x", "", "", "size"], ["y"], mode=mode, **attributes)
     number, integer = 1, 7  # onnx.TensorProto.FLOAT, INT64
     graph = helper.make_graph(
         [node],
         "g",
         [helper.make_tensor_value_info("x", number, x.shape)],
-        [helper.make_tensor_value_info("y", number, [size, size])],
-        [helper.make_tensor("size", integer, [2], [size, size])],
+        [helper.make_tensor_value_info("y", number, [size] * x.ndim)],
+        [helper.make_tensor("size", integer, [x.ndim], [size] * x.ndim)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
     return session(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(
@@ -309,18 +363,27 @@ def test_the_cubic_of_keras_is_its_backends():
     np.testing.assert_allclose(by_keras(image(5), 10, "bicubic"), y, **rounding)
 
 
+def test_trilinear_enlargements_agree():
+    x = np.random.default_rng(0).normal(size=(3, 3, 3)).astype("float32")
+    y = F.interpolate(torch.tensor(x[None, None]), (5, 5, 5), mode="trilinear")[0, 0]
+    there = full("jax.image.resize")(x, (5, 5, 5), method="trilinear")
+    np.testing.assert_allclose(there, y, **rounding)
+    np.testing.assert_allclose(by_onnx(x, 5, "linear"), y, **rounding)
+
+
 def test_area_interpolation_at_whole_factors_and_between():
     larger, smaller = (
         image(5).repeat(3, 0).repeat(3, 1),
         F.avg_pool2d(torch.tensor(image(6)[None]), 2),
     )
-    for by in (by_torch, by_tensorflow):
+    for by in (by_torch, by_tensorflow, by_jax):
         np.testing.assert_allclose(by(image(5), 15, "area"), larger, **rounding)
         np.testing.assert_allclose(by(image(6), 3, "area"), smaller[0], **rounding)
     # From 3 pixels to 2, the first new one covers one and a half.
     x = np.array([[0.0, 1, 0]] * 3, dtype="float32")
     assert float(by_torch(x, 2, "area")[0, 0]) == pytest.approx(1 / 2)
-    assert float(by_tensorflow(x, 2, "area")[0, 0]) == pytest.approx(1 / 3)
+    for by in (by_tensorflow, by_jax):
+        assert float(by(x, 2, "area")[0, 0]) == pytest.approx(1 / 3)
 
 
 def test_align_corners_keeps_the_centres_of_the_corners():

@@ -121,7 +121,7 @@ FIGURES = {
                 for n in range(6)
             },
         ),
-        ["no. 5", "−0.0", "2 to 4 nonzero"],
+        ["no. 5", "−0.0", "no. 0 2 to 4"],
     ),  # fmt: skip
     "plane_matrices": (({"bilinear": np.eye(4)},), ["bilinear"]),
     "sampling": ((2, {"half pixels": [-0.25, 0.25, 0.75, 1.25]}), ["half pixels", "−0.25"]),

@@ -69,22 +69,22 @@ def axis_matrices(matrices: Mapping[str, np.ndarray]) -> Figure:
         ValueError: for another number of matrices than six.
 
     Example:
-        >>> axis_matrices({str(n): np.eye(2) for n in range(6)}).alt[:38]
-        'Six 2×2 matrices. 0: 1 nonzero entries'
+        >>> axis_matrices({str(n): np.eye(2) for n in range(6)}).alt[:40]
+        'Six 2×2 matrices. Nonzeros in a row: 0 1'
     """
     if len(matrices) != 6:
         raise ValueError(f"matrices: got {len(matrices)}; want six, one a panel")
-    drawing, axes = canvas(3, rows=2, height=7.2)
+    drawing, axes = canvas(3, rows=2, height=8)
     said = []
     for ax, (title, matrix) in zip(axes, matrices.items(), strict=True):
         text = np.vectorize(_entry, otypes=[object])(matrix)
         colors = np.where(matrix < 0, ORANGE, np.where(matrix > 0, BLUE, None))
         cells(ax, text, colors=colors, opacity=FILL * np.abs(matrix), title=title, fontsize=9)
         counts = (matrix != 0).sum(axis=1)
-        most = f"to {counts.max()} " if counts.max() > counts.min() else ""
-        said.append(f"{title}: {counts.min()} {most}nonzero entries in a row")
+        most = f" to {counts.max()}" if counts.max() > counts.min() else ""
+        said.append(f"{title} {counts.min()}{most}")
     rows, columns = matrix.shape
-    return Figure(drawing, f"Six {rows}×{columns} matrices. {'; '.join(said)}.")
+    return Figure(drawing, f"Six {rows}×{columns} matrices. Nonzeros in a row: {'; '.join(said)}.")
 
 
 def _entry(value: float) -> str:
@@ -99,7 +99,7 @@ def plane_matrices(matrices: Mapping[str, np.ndarray]) -> Figure:
 
     Example:
         >>> plane_matrices({"bilinear": np.eye(4)}).alt
-        'Matrices in colour, 4×4. bilinear: at most 1 nonzero entries in a row.'
+        'Matrices in colour, 4×4. Nonzeros in a row: bilinear up to 1.'
     """
     rows, columns = next(iter(matrices.values())).shape
     drawing, axes = canvas(len(matrices), width=1.75 * len(matrices), height=5.2)
@@ -107,8 +107,10 @@ def plane_matrices(matrices: Mapping[str, np.ndarray]) -> Figure:
     for ax, (title, matrix) in zip(axes, matrices.items(), strict=True):
         signed(ax, matrix, title)
         most = (matrix != 0).sum(axis=1).max()
-        said.append(f"{title}: at most {most} nonzero entries in a row")
-    return Figure(drawing, f"Matrices in colour, {rows}×{columns}. {'; '.join(said)}.")
+        said.append(f"{title} up to {most}")
+    return Figure(
+        drawing, f"Matrices in colour, {rows}×{columns}. Nonzeros in a row: {'; '.join(said)}."
+    )
 
 
 def sampling(i: int, positions: Mapping[str, Sequence[float]]) -> Figure:
@@ -141,7 +143,7 @@ def sampling(i: int, positions: Mapping[str, Sequence[float]]) -> Figure:
         inside = [0 <= place <= i - 1 for place in places]
         for place, between in zip(places, inside, strict=True):
             ax.plot(place, row, "o", color=BLUE if between else ORANGE, ms=7, mec=INK, mew=0.8)
-    ax.set_xlim(-0.55, i - 0.45)
+    ax.set_xlim(-0.6, i - 0.4)  # with room for a dot on the edge
     ax.set_ylim(rows[-1] + 0.5, -0.1)
     ax.set_axis_off()
     said = (

@@ -42,13 +42,13 @@ def enlarged(x: np.ndarray, outputs: Mapping[str, np.ndarray]) -> Figure:
     """
     if len(outputs) != 3:
         raise ValueError(f"outputs: got {len(outputs)}; want three, one a panel")
-    drawing, axes = canvas(2, rows=2, width=5.6, height=5.8)
+    drawing, axes = canvas(2, rows=2, width=3.9, height=4.2)
     size = next(iter(outputs.values())).shape
     for ax, (title, y) in zip(axes, {"input": x, **outputs}.items(), strict=True):
         text = np.vectorize(lambda value: number(round(float(value), 1)), otypes=[object])(y)
         shades = FILL * np.clip(y / 50, 0, 1)
         at = ((size[1] - y.shape[1]) / 2, (size[0] - y.shape[0]) / 2)
-        cells(ax, text, at=at, colors=BLUE, opacity=shades, title=title, fontsize=9.5)
+        cells(ax, text, at=at, colors=BLUE, opacity=shades, title=title, fontsize=9)
         ax.set_xlim(-0.1, size[1] + 0.1)
         ax.set_ylim(size[0] + 0.1, -1.1)
     *first, last = outputs
@@ -102,7 +102,7 @@ def plane_matrices(matrices: Mapping[str, np.ndarray]) -> Figure:
         'Matrices in colour, 4×4. Nonzeros in a row: bilinear up to 1.'
     """
     rows, columns = next(iter(matrices.values())).shape
-    drawing, axes = canvas(len(matrices), width=1.75 * len(matrices), height=5.2)
+    drawing, axes = canvas(len(matrices), width=1.3 * len(matrices), height=4.6)
     said = []
     for ax, (title, matrix) in zip(axes, matrices.items(), strict=True):
         signed(ax, matrix, title)
@@ -173,7 +173,7 @@ def tents(x: np.ndarray, stride: int, kernel: np.ndarray) -> Figure:
     first = (k + stride) // 2  # the place that becomes output 0
     places = np.arange(stamps.shape[1]) - first
     shown = (places >= -stride) & (places < o + stride)
-    drawing, (ax,) = canvas(1, width=6.4, height=3.2)
+    drawing, (ax,) = canvas(1, width=3.9, height=3.1)
     for row, stamp in enumerate(stamps):
         color = ORANGE if row in (0, i + 1) else BLUE
         ax.fill_between(places[shown], stamp[shown], color=color, alpha=0.2, linewidth=0)
@@ -184,9 +184,9 @@ def tents(x: np.ndarray, stride: int, kernel: np.ndarray) -> Figure:
     ax.plot(np.arange(o), bare, "o", color=INK, ms=4, label="without")
     for edge in (-0.5, o - 0.5):
         ax.axvline(edge, color=INK, lw=1)
-    ax.set(xlabel="output pixel", ylabel="value", ylim=(0, 1.35 * whole.max()))
+    ax.set(xlabel="output pixel", ylabel="value", ylim=(0, 1.55 * whole.max()))
     ax.set_xticks(range(0, o, stride))
-    ax.legend(loc="upper center", ncols=2, labelcolor=INK)
+    ax.legend(loc="upper center", labelcolor=INK, frameon=False)
     return Figure(
         drawing,
         f"Tents, one for each of {i} pixels, {stride} outputs apart, in orange one more at each "
@@ -214,11 +214,11 @@ def dark_border(y: np.ndarray) -> Figure:
         >>> dark_border(np.array([[0.75, 1.0]])).alt
         'An image of 1×2 values; its values are 0.75 and 1, the smallest at the border.'
     """
-    drawing, (ax,) = canvas(1, width=0.62 * y.shape[1], height=0.62 * y.shape[0])
+    drawing, (ax,) = canvas(1, width=0.48 * y.shape[1], height=0.48 * y.shape[0])
     colors = np.where(np.isclose(y, 1), GREEN, ORANGE)
     opacity = np.where(np.isclose(y, 1), 0.12, np.minimum(0.4, 1.0 - y))
     text = np.vectorize(lambda value: f"{value:.4f}".rstrip("0").rstrip("."), otypes=[object])(y)
-    cells(ax, text, colors=colors, opacity=opacity, fontsize=9)
+    cells(ax, text, colors=colors, opacity=opacity, fontsize=8.5)
     surface(ax)
     *others, last = [number(value) for value in np.unique(y.round(6))]
     return Figure(

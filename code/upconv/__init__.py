@@ -20,6 +20,9 @@ _MODULE_OF = {
     "columns": "forms",
     "polyphase": "forms",
     "native": "forms",
+    "interpolate": "resample",
+    "interpolate_adjoint": "resample",
+    "interpolation_matrix": "resample",
 }
 _MODULES = (
     "geometry",

@@ -196,7 +196,7 @@ def border_strip(difference: np.ndarray, padding: int) -> Figure:
     drawing, (ax,) = canvas(1, width=3.6, height=3.6)
     differs = difference != 0
     text = np.where(differs, difference.astype(object), "0")
-    cells(ax, text, colors=np.where(differs, ORANGE, None), fontsize=7)
+    cells(ax, text, colors=np.where(differs, ORANGE, None), fontsize=9)
     inside = tuple(n - 2 * padding for n in difference.shape)
     frame = Rectangle((padding, padding), *inside[::-1], fill=False, edgecolor=INK, linewidth=2)
     ax.add_patch(frame)

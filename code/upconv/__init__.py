@@ -23,6 +23,8 @@ _MODULE_OF = {
     "interpolate": "resample",
     "interpolate_adjoint": "resample",
     "interpolation_matrix": "resample",
+    "collapse": "factor",
+    "divide": "factor",
 }
 _MODULES = (
     "geometry",

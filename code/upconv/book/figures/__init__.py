@@ -1,5 +1,6 @@
 """The book's figures: each function returns a :class:`Figure`, which knows its alt text."""
 
+from upconv.book.figures.checkerboards import grids, imbalance_law, overlaps, ramps_made
 from upconv.book.figures.five_ways import (
     columns_landing,
     four_phases,
@@ -27,16 +28,20 @@ __all__ = [
     "columns_landing",
     "contributions",
     "four_phases",
+    "grids",
     "image_through_matrix",
+    "imbalance_law",
     "inserted_zeros",
     "matrices_on_one_axis",
     "meeting_sizes",
     "memory",
     "multiplications",
     "number_line",
+    "overlaps",
     "passes",
     "pictures",
     "products",
+    "ramps_made",
     "rows_as_windows",
     "scattered",
     "stamps",

@@ -109,10 +109,24 @@ def test_the_record_says_what_the_chapter_says_of_it():
             if not name.startswith("transposed"):
                 continue
             assert new > 3 * limit, (name, loss)
-            if loss == "pixels":
-                assert trained < limit
-            if loss == "halved image":
-                assert trained > 2 * limit
+            assert (trained > 2 * limit) if loss == "halved image" else (trained < limit)
+            rest = np.median([run[-1]["constant"] for run in runs])
+            assert rest > 1e-3
+    for loss, runs in results["super-resolver"]["nearest, convolution"].items():
+        for run in runs:
+            assert max(found["median"] for found in run) < limit, loss
+            assert max(found["constant"] for found in run) < 1e-5
+    for name, by_sight in results["generator"].items():
+        pixels, halved = (
+            [[found["median"] for found in run] for run in by_sight[sees]]
+            for sees in ("pixels", "halved image")
+        )
+        if name.startswith("transposed"):
+            assert min(run[0] for run in [*pixels, *halved]) > 2 * limit
+            assert np.median([run[-1] for run in pixels]) < limit
+            assert np.median([run[-1] for run in halved]) > np.median([run[-1] for run in pixels])
+        else:
+            assert np.max([*pixels, *halved]) < limit
 
 
 def test_the_loss_of_the_halved_image_sees_no_grid():

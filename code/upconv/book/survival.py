@@ -1,6 +1,6 @@
 """Which checkerboards survive training: small networks whose loss sees the grid, or does not.
 
-A super-resolver of four layers makes 28×28 images of 14×14 ones; its last layer is the upsampler
+A super-resolver of three layers makes 28×28 images of 14×14 ones; its last layer is the upsampler
 that is tried. A generator makes images of noise against a discriminator. Both start with a grid.
 ``python -m upconv.book.records checkerboards`` measures them over seeds; the chapter
 "Checkerboards" shows the record and runs one seed again.

@@ -25,7 +25,7 @@ def grids(images: Mapping[str, np.ndarray], told: str, *, columns: int = 3, limi
         images: (height, width) each, by the title that is written above.
         told: the alt text.
         columns: how many stand in a row.
-        limits: (black, white), by default each image's own.
+        limits: (black, white), by default each image's own; an image with one value is then grey.
 
     Raises:
         ValueError: where there is no image.
@@ -37,10 +37,10 @@ def grids(images: Mapping[str, np.ndarray], told: str, *, columns: int = 3, limi
     if not images:
         raise ValueError("images: got none; want at least one")
     rows = -(-len(images) // columns)
-    width = 1.25 * columns
-    drawing, axes = canvas(columns, rows=rows, width=width, height=1.55 * rows)
+    drawing, axes = canvas(columns, rows=rows, width=1.3 * columns, height=1.6 * rows)
     for ax, (title, image) in zip(axes, images.items(), strict=False):
-        picture(ax, np.kron(image, _ENLARGED), title, limits=limits)
+        own = (image.min() - 1, image.max() + 1) if np.ptp(image) == 0 else None
+        picture(ax, np.kron(image, _ENLARGED), title, limits=limits or own)
         ax.title.set_fontsize(9)
     for ax in axes[len(images) :]:
         ax.set_axis_off()
@@ -102,7 +102,7 @@ def imbalance_law(measured: Mapping[int, Mapping[int, float]]) -> Figure:
         )
     ax.set(xlabel="kernel size k", ylabel="imbalance", ylim=(-0.03, 1.03))
     ax.set_xticks(sizes)
-    ax.legend(loc="center right", fontsize=9, labelcolor=INK)
+    ax.legend(loc="center right", fontsize=9, labelcolor=INK, frameon=False)
     return Figure(
         drawing,
         "Dots, the measured imbalance of random kernels, lie on horizontal lines, the law, for "
@@ -112,7 +112,7 @@ def imbalance_law(measured: Mapping[int, Mapping[int, float]]) -> Figure:
 
 
 def ramps_made(answers: Mapping[str, np.ndarray], told: str) -> Figure:
-    """What kernels make of a constant and of a ramp along one axis: values as steps.
+    """What kernels make of a constant and of a ramp along one axis: values along the axis.
 
     Args:
         answers: by title, (2, n): the answer to the constant, then the answer to the ramp.
@@ -125,9 +125,10 @@ def ramps_made(answers: Mapping[str, np.ndarray], told: str) -> Figure:
     drawing, axes = canvas(len(answers), width=1.75 * len(answers), height=2.3)
     top = max(np.max(answer) for answer in answers.values())
     for ax, (title, (constant, ramp)) in zip(axes, answers.items(), strict=True):
-        ax.step(range(len(constant)), constant, where="mid", color=BLUE, label="constant")
-        ax.step(range(len(ramp)), ramp, where="mid", color=ORANGE, label="ramp")
+        style = {"marker": "o", "markersize": 3, "linewidth": 1}
+        ax.plot(constant, color=BLUE, label="constant", **style)
+        ax.plot(ramp, color=ORANGE, label="ramp", **style)
         ax.set(xticks=[], yticks=[], ylim=(0, 1.08 * top))
         ax.set_title(title, fontsize=9)
-    axes[0].legend(fontsize=8, labelcolor=INK, loc="upper left", handlelength=1)
+    axes[0].legend(fontsize=8, labelcolor=INK, loc="upper left", handlelength=1, frameon=False)
     return Figure(drawing, told)

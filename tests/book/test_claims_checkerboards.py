@@ -8,13 +8,15 @@ from upconv import constant_response, imbalance
 from upconv.book import records, survival
 
 
-def relative(layer, channels):
+def relative(layer, channels, layout="channels_first"):
     """The grid of a model for a constant input, relative to its output."""
     with torch.no_grad():
-        return constant_response(layer, torch.ones(1, channels), 16, 2).relative
+        return constant_response(layer, torch.ones(1, channels), 16, 2, layout=layout).relative
 
 
 def test_transpose_makes_checkerboards():
+    import keras
+
     # At initialisation in every learned upsampler, whether or not the stride divides the kernel.
     torch.manual_seed(0)
     for k in (2, 3, 4, 5):
@@ -28,6 +30,12 @@ def test_transpose_makes_checkerboards():
     # The other side of the condition: equal gains, and it is gone at initialisation.
     resize = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(64, 64, 3))
     assert relative(resize, 64) < 1e-5
+    # The same in Keras, whose layers have their channels last.
+    keras.utils.set_random_seed(0)
+    transposed = keras.layers.Conv2DTranspose(64, 4, strides=2, padding="same")
+    route = [keras.layers.UpSampling2D(2), keras.layers.Conv2D(64, 3, padding="same")]
+    assert relative(transposed, 64, "channels_last") > 0.7
+    assert relative(keras.Sequential(route), 64, "channels_last") < 1e-5
     # After training it is the loss that decides. One seed; the record has more.
     name = "transposed, k = 4"
     found = {

@@ -10,6 +10,14 @@ from upconv.book.figures.five_ways import (
     scattered,
     transposed_matrix,
 )
+from upconv.book.figures.interpolation import (
+    axis_matrices,
+    dark_border,
+    enlarged,
+    plane_matrices,
+    sampling,
+    tents,
+)
 from upconv.book.figures.matrix import (
     channel_blocks,
     image_through_matrix,
@@ -24,9 +32,12 @@ from upconv.book.figures.transpose import contributions, passes, pictures, stamp
 
 __all__ = [
     "Figure",
+    "axis_matrices",
     "channel_blocks",
     "columns_landing",
     "contributions",
+    "dark_border",
+    "enlarged",
     "four_phases",
     "grids",
     "image_through_matrix",
@@ -40,11 +51,14 @@ __all__ = [
     "overlaps",
     "passes",
     "pictures",
+    "plane_matrices",
     "products",
     "ramps_made",
     "rows_as_windows",
+    "sampling",
     "scattered",
     "stamps",
+    "tents",
     "two_directions",
     "transposed_matrix",
     "window_and_row",

@@ -25,6 +25,13 @@ _MODULE_OF = {
     "interpolation_matrix": "resample",
     "collapse": "factor",
     "divide": "factor",
+    "overlap": "checkerboard",
+    "phase_gains": "checkerboard",
+    "imbalance": "checkerboard",
+    "grid_energy": "checkerboard",
+    "constant_response": "checkerboard",
+    "ramp_response": "checkerboard",
+    "project": "checkerboard",
 }
 _MODULES = (
     "geometry",

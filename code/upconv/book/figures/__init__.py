@@ -1,5 +1,6 @@
 """The book's figures: each function returns a :class:`Figure`, which knows its alt text."""
 
+from upconv.book.figures.checkerboards import grids, imbalance_law, overlaps, ramps_made
 from upconv.book.figures.five_ways import (
     columns_landing,
     four_phases,
@@ -52,7 +53,9 @@ __all__ = [
     "endless_kernel",
     "four_copies",
     "four_phases",
+    "grids",
     "image_through_matrix",
+    "imbalance_law",
     "inserted_zeros",
     "long_division",
     "matrices_on_one_axis",
@@ -61,11 +64,13 @@ __all__ = [
     "multiplications",
     "nested",
     "number_line",
+    "overlaps",
     "passes",
     "phase_sums",
     "pictures",
     "plane_matrices",
     "products",
+    "ramps_made",
     "rows_as_windows",
     "sampling",
     "scattered",

@@ -17,6 +17,12 @@ from upconv.book.figures.matrix import (
     rows_as_windows,
     window_and_row,
 )
+from upconv.book.figures.pooling_backwards import (
+    pooling_gradients,
+    same_upsampled,
+    spectra,
+    ways_up,
+)
 from upconv.book.figures.sizes import meeting_sizes, number_line
 from upconv.book.figures.style import Figure
 from upconv.book.figures.transpose import contributions, passes, pictures, stamps, two_directions
@@ -36,11 +42,15 @@ __all__ = [
     "number_line",
     "passes",
     "pictures",
+    "pooling_gradients",
     "products",
     "rows_as_windows",
+    "same_upsampled",
     "scattered",
+    "spectra",
     "stamps",
     "two_directions",
     "transposed_matrix",
+    "ways_up",
     "window_and_row",
 ]

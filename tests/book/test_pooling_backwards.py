@@ -15,7 +15,7 @@ RECEIVED = np.array([[8, 4], [-4, 12]])
 def test_pooling_gradients_are_sums_over_windows(k, s):
     rng = np.random.default_rng(0)
     geometry = Geometry((k, k), s)
-    x = rng.permutation(81.0).reshape(9, 9)
+    x = rng.permutation(81).astype(float).reshape(9, 9)
     out = geometry.output_shape(x.shape)
     g = rng.normal(size=out)
     sums, most = np.zeros_like(x), np.zeros_like(x)
@@ -47,7 +47,7 @@ def test_random_weights_after_upsampling_are_low_passed(k, s):
         padded = F.pad(enlarged, (0, k - 1, 0, k - 1), mode="circular")
         units = torch.eye(k * k).double().reshape(k * k, 1, k, k).repeat(2, 1, 1, 1)
         y = F.conv2d(padded, units, groups=2)  # every unit kernel on every channel
-        power.append(torch.fft.fft2(y).abs().square().sum((0, 1)))
+        power.append(torch.fft.fft2(y).abs().square().sum((0, 1)).numpy())
     f = np.fft.fftfreq(6 * s)
     with np.errstate(invalid="ignore"):
         box = np.where(f == 0, s, np.sin(np.pi * s * f) / np.sin(np.pi * f))

@@ -78,6 +78,27 @@ def test_figures_of_the_poolings(name):
     assert svg == draw().svg()  # the same drawing every time
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "times"),
+    [
+        ("ways_up", "7", 1 + 1 + 4 + 1 + 1),  # image, maxima, nearest, zeros inserted, unpooled
+        ("ways_up", "0", 2 + 0 + 0 + 12 + 12),
+        ("pooling_gradients", "8", 1 + 4 + 0 + 1),  # gradient, sum, average, max
+        ("pooling_gradients", "−1", 0 + 0 + 4 + 0),
+        ("pooling_gradients", "0", 2 + 0 + 0 + 12),
+        ("same_upsampled", "12", 2 * (4 + 1)),  # upsampled, max
+        ("same_upsampled", "−4", 2 * (4 + 1)),
+    ],
+)
+def test_the_figures_show_the_right_operation(name, number, times):
+    assert DRAWN[name][0]().svg().count(f">{number}<") == times
+
+
+def test_the_framed_places_are_those_of_the_maxima():
+    for name, maxima in (("ways_up", 4), ("pooling_gradients", 4), ("same_upsampled", 8)):
+        assert DRAWN[name][0]().svg().count("stroke-width: 1.8") == maxima
+
+
 def test_figures_refuse_what_they_cannot_draw():
     with pytest.raises(ValueError, match=r"x: got shape \(2, 2\); want \(4, 4\)"):
         figures.ways_up(RECEIVED)
@@ -113,6 +134,44 @@ def test_the_record_is_of_todays_settings():
 def test_the_first_two_routes_have_equally_many_parameters():
     counts = [sum(p.numel() for p in route().parameters()) for route in smoothness.ROUTES.values()]
     assert counts == [73, 73, 129]
+
+
+def test_the_first_route_is_a_4x4_layer_and_the_second_lies_half_a_pixel_off():
+    """S0's two lines in Keras: where their stamps lie, and the kernel that holds the first."""
+    from keras import layers
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1, 5, 6, 3)).astype("float32")
+    kernel = rng.normal(size=(3, 3, 2, 3)).astype("float32")
+    box = np.zeros((4, 4, 2, 3), dtype="float32")
+    for row, column in np.ndindex(2, 2):
+        box[row : row + 3, column : column + 3] += kernel
+
+    def output(x, weight, stride):
+        layer = layers.Conv2DTranspose(
+            2, len(weight), strides=stride, padding="same", use_bias=False
+        )
+        layer.build(x.shape)
+        layer.set_weights([weight])
+        return layer(torch.tensor(x)).detach()
+
+    def first(x):
+        return output(layers.UpSampling2D(2)(torch.tensor(x)).numpy(), kernel, 1)
+
+    np.testing.assert_allclose(first(x), output(x, box, 2), atol=1e-5)
+
+    def rows(y):
+        return (y != 0).any(-1).any(-1)[0].nonzero().double()
+
+    impulse = np.zeros((1, 5, 5, 3), dtype="float32")
+    impulse[0, 2, 2] = 1
+    centre = rows(first(impulse)).mean()
+    assert rows(output(impulse, kernel, 2)).mean() == centre + 0.5  # Keras
+    in_torch = F.conv_transpose2d(
+        torch.tensor(impulse).permute(0, 3, 1, 2), torch.tensor(kernel).permute(3, 2, 0, 1),
+        stride=2, padding=1, output_padding=1,
+    )  # fmt: skip
+    assert rows(in_torch.permute(0, 2, 3, 1)).mean() == centre - 0.5
 
 
 def test_an_unknown_route_is_refused():

@@ -32,6 +32,14 @@ _MODULE_OF = {
     "constant_response": "checkerboard",
     "ramp_response": "checkerboard",
     "project": "checkerboard",
+    "sum_pool": "pooling",
+    "average_pool": "pooling",
+    "max_pool": "pooling",
+    "sum_pool_gradient": "pooling",
+    "average_pool_gradient": "pooling",
+    "max_pool_gradient": "pooling",
+    "insert_zeros": "pooling",
+    "max_unpool": "pooling",
 }
 _MODULES = (
     "geometry",

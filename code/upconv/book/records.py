@@ -25,6 +25,7 @@ FOLDER = Path(__file__).parent / "records"
 EXPERIMENTS = {
     "zeros": "upconv.book.zeros.experiment",
     "checkerboards": "upconv.book.survival.experiment",
+    "smoothness": "upconv.book.smoothness.measure",
 }
 """For each record, the function that measures it: it returns its settings and its results."""
 

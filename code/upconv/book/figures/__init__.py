@@ -34,6 +34,12 @@ from upconv.book.figures.one_the_other import (
     nested,
     phase_sums,
 )
+from upconv.book.figures.pooling_backwards import (
+    pooling_gradients,
+    same_upsampled,
+    spectra,
+    ways_up,
+)
 from upconv.book.figures.sizes import meeting_sizes, number_line
 from upconv.book.figures.style import Figure
 from upconv.book.figures.transpose import contributions, passes, pictures, stamps, two_directions
@@ -69,14 +75,18 @@ __all__ = [
     "phase_sums",
     "pictures",
     "plane_matrices",
+    "pooling_gradients",
     "products",
     "ramps_made",
     "rows_as_windows",
     "sampling",
+    "same_upsampled",
     "scattered",
+    "spectra",
     "stamps",
     "tents",
     "two_directions",
     "transposed_matrix",
+    "ways_up",
     "window_and_row",
 ]

@@ -109,6 +109,37 @@ def test_mixed_conventions_drift_a_quarter_of_a_pixel_a_trip(trips):
         np.testing.assert_allclose((x - ramp)[0, 0, 10:-10], trips * drift, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("s", [2, 3, 4, 5])
+def test_nearest_exact_drifts_at_even_factors_only(s):
+    ramp = torch.arange(40.0).double()[None, None]
+    x = F.interpolate(F.interpolate(ramp, scale_factor=s, mode="linear"), 40, mode="nearest-exact")
+    drift = 0 if s % 2 else 1 / (2 * s)
+    np.testing.assert_allclose((x - ramp)[0, 0, 2:-2], drift, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("s", [2, 3, 4])
+def test_antialias_stretches_the_weights_as_much_as_the_image_shrinks(s):
+    units = torch.eye(6 * s, dtype=torch.float64)[:, None, None]  # images of height 1
+    by_torch = F.interpolate(units, size=(1, 6), mode="bilinear", antialias=True)[:, 0, 0].T.numpy()
+    centres = (np.arange(6) + 0.5) * s - 0.5
+    stretched = np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(6 * s)) / s)
+    stretched /= stretched.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(by_torch, stretched, atol=1e-12)
+    assert (by_torch != 0).any(axis=0).all()  # no pixel is skipped
+
+
+def test_a_scale_factor_is_the_step_unless_corners_are_aligned():
+    ramp = torch.arange(5.0).double()[None, None]
+    half, aligned = (
+        F.interpolate(ramp, scale_factor=1.5, mode="linear", align_corners=align)[0, 0]
+        for align in (False, True)
+    )
+    np.testing.assert_allclose(half[1:].diff(), 1 / 1.5, atol=1e-12)
+    np.testing.assert_allclose(aligned.diff(), 4 / 6, atol=1e-12)
+    again = F.interpolate(ramp, scale_factor=1.5, mode="linear", recompute_scale_factor=True)
+    np.testing.assert_allclose(again[0, 0, 1:-1].diff(), 5 / 7, atol=1e-12)
+
+
 FIGURES = {
     "enlarged": (
         (np.array([[10.0, 20], [30, 40]]), {name: np.full((4, 4), 12.34) for name in "abc"}),
@@ -126,7 +157,7 @@ FIGURES = {
     "plane_matrices": (({"bilinear": np.eye(4)},), ["bilinear"]),
     "sampling": ((2, {"half pixels": [-0.25, 0.25, 0.75, 1.25]}), ["half pixels", "−0.25"]),
     "tents": ((np.array([2.0, 3.0]), 4, tent(8, 4)), ["without", "1.25"]),
-    "dark_border": ((np.array([[0.5625, 0.75], [0.75, 1.0]]),), [">0.5625<", "0.562, 0.75 and 1"]),
+    "dark_border": ((np.array([[0.5625, 0.75], [0.75, 1.0]]),), [">0.5625<", "0.5625, 0.75 and 1"]),
 }
 
 

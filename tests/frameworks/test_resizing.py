@@ -31,3 +31,14 @@ def test_what_other_frameworks_do():
     np.testing.assert_allclose(jax.image.resize(RAMP, (8,), "cubic"), KEYS_HALF, atol=1e-4)
     ours = interpolate(torch.tensor(RAMP)[None, None], size=8, mode="cubic")[0, 0]
     np.testing.assert_allclose(ours, CUBIC, atol=1e-4)
+
+
+def test_jax_shrinks_with_antialias_unless_told_otherwise():
+    jax = pytest.importorskip("jax")
+    image = np.random.default_rng(0).normal(size=(1, 1, 12, 12)).astype(np.float32)
+    for said, antialias in (({}, True), ({"antialias": False}, False)):
+        by_jax = jax.image.resize(image, (1, 1, 3, 3), "linear", **said)
+        by_torch = torch.nn.functional.interpolate(
+            torch.from_numpy(image), (3, 3), mode="bilinear", antialias=antialias
+        )
+        np.testing.assert_allclose(by_jax, by_torch, atol=1e-5)

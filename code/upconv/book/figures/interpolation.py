@@ -159,7 +159,8 @@ def tents(x: np.ndarray, stride: int, kernel: np.ndarray) -> Figure:
     Args:
         x: values of one axis.
         stride: s.
-        kernel: symmetric, of size k with k − s even; cropped so that x becomes s times as long.
+        kernel: tent of slope 1/s, of size k with k − s even; cropped so that x becomes s times
+            as long.
 
     Example:
         >>> tents(np.array([2.0, 2.0]), 2, np.array([1, 3, 3, 1]) / 4).alt[-44:]
@@ -171,13 +172,13 @@ def tents(x: np.ndarray, stride: int, kernel: np.ndarray) -> Figure:
     for row, value in enumerate(padded):
         stamps[row, row * stride : row * stride + k] = value * kernel
     first = (k + stride) // 2  # the place that becomes output 0
-    places = np.arange(stamps.shape[1]) - first
-    shown = (places >= -stride) & (places < o + stride)
     drawing, (ax,) = canvas(1, width=3.9, height=3.1)
-    for row, stamp in enumerate(stamps):
+    for row, value in enumerate(padded):
         color = ORANGE if row in (0, i + 1) else BLUE
-        ax.fill_between(places[shown], stamp[shown], color=color, alpha=0.2, linewidth=0)
-        ax.plot(places[shown], stamp[shown], color=color, lw=1.2)
+        peak = row * stride + (k - 1) / 2 - first  # between two outputs if k is even
+        ends, heights = peak + np.array([-stride, 0, stride]), (0, value, 0)
+        ax.fill_between(ends, heights, color=color, alpha=0.2, linewidth=0)
+        ax.plot(ends, heights, color=color, lw=1.2)
     kept = slice(first, first + o)
     whole, bare = stamps[:, kept].sum(axis=0), stamps[1:-1, kept].sum(axis=0)
     ax.plot(np.arange(o), whole, "o", mfc="none", color=INK, ms=8, label="with the border repeated")
@@ -185,8 +186,9 @@ def tents(x: np.ndarray, stride: int, kernel: np.ndarray) -> Figure:
     for edge in (-0.5, o - 0.5):
         ax.axvline(edge, color=INK, lw=1)
     ax.set(xlabel="output pixel", ylabel="value", ylim=(0, 1.55 * whole.max()))
+    ax.set_xlim(-stride - 0.5, o + stride - 0.5)
     ax.set_xticks(range(0, o, stride))
-    ax.legend(loc="upper center", labelcolor=INK, frameon=False)
+    ax.legend(loc="upper center", labelcolor=INK, frameon=False, handletextpad=0.2)
     return Figure(
         drawing,
         f"Tents, one for each of {i} pixels, {stride} outputs apart, in orange one more at each "
@@ -217,12 +219,16 @@ def dark_border(y: np.ndarray) -> Figure:
     drawing, (ax,) = canvas(1, width=0.48 * y.shape[1], height=0.48 * y.shape[0])
     colors = np.where(np.isclose(y, 1), GREEN, ORANGE)
     opacity = np.where(np.isclose(y, 1), 0.12, np.minimum(0.4, 1.0 - y))
-    text = np.vectorize(lambda value: f"{value:.4f}".rstrip("0").rstrip("."), otypes=[object])(y)
+    text = np.vectorize(_decimals, otypes=[object])(y)
     cells(ax, text, colors=colors, opacity=opacity, fontsize=8.5)
     surface(ax)
-    *others, last = [number(value) for value in np.unique(y.round(6))]
+    *others, last = [_decimals(value) for value in np.unique(y.round(6))]
     return Figure(
         drawing,
         f"An image of {y.shape[0]}×{y.shape[1]} values; its values are {', '.join(others)} and "
         f"{last}, the smallest at the border.",
     )
+
+
+def _decimals(value: float) -> str:
+    return f"{value:.4f}".rstrip("0").rstrip(".")

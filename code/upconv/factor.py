@@ -92,7 +92,7 @@ def collapse(
     upsampling the result is exact at every output, the border included. With linear upsampling
     (half pixels, ``align_corners=False``) and replicate padding too; with linear upsampling and
     zero padding everywhere but in a border as wide as the padding (``Collapsed.strip``), in which
-    the result is that of replicate padding.
+    the result is that of replicate padding along each axis that is upsampled (scale above 1).
 
     Args:
         weight: of the convolution (stride and dilation 1), as torch.nn.Conv1d, 2d and 3d store

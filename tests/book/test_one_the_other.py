@@ -48,6 +48,25 @@ def test_in_the_plane_divisible_means_equal_sums_in_each_row_and_column(quotient
             assert len(phase_sums(w, s)) == 1
 
 
+@given(
+    quotient=st.lists(st.lists(whole, min_size=3, max_size=3), min_size=3, max_size=3),
+    change=st.lists(st.lists(whole, min_size=5, max_size=5), min_size=5, max_size=5),
+    s=st.integers(2, 3),
+)
+def test_factorable_means_that_stripes_stay_stripes(quotient, change, s):
+    """Images with one bright column, or row, and what is left of them along it."""
+    k, i = 2 + s, 9
+    middle = slice(k, i * s - k)  # away from the border
+    columns = torch.zeros(1, 1, i, i).double()
+    columns[..., i // 2] = 1
+    product_ = collapse(kernel_of(quotient), s).weight
+    for w in (product_, product_ + kernel_of(change)[..., :k, :k]):
+        down = conv_transpose(columns, w, stride=s)[0, 0, middle]
+        across = conv_transpose(columns.mT.contiguous(), w, stride=s)[0, 0, :, middle].T
+        stripes = all(torch.equal(y, y[:1].expand_as(y)) for y in (down, across))
+        assert divide(w, s).factorable == stripes
+
+
 @pytest.mark.parametrize(
     ("k", "s"), [(k, s) for k, s in product(range(2, 8), range(2, 5)) if k >= s]
 )

@@ -20,6 +20,8 @@ _MODULE_OF = {
     "columns": "forms",
     "polyphase": "forms",
     "native": "forms",
+    "icnr_": "layers",
+    "bilinear_": "layers",
 }
 _MODULES = (
     "geometry",

@@ -22,7 +22,9 @@ from pathlib import Path
 __all__ = ["Record", "load", "measure"]
 
 FOLDER = Path(__file__).parent / "records"
-EXPERIMENTS: dict[str, str] = {}
+EXPERIMENTS = {
+    "zeros": "upconv.book.zeros.experiment",
+}
 """For each record, the function that measures it: it returns its settings and its results."""
 
 

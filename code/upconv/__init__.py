@@ -20,6 +20,13 @@ _MODULE_OF = {
     "columns": "forms",
     "polyphase": "forms",
     "native": "forms",
+    "overlap": "checkerboard",
+    "phase_gains": "checkerboard",
+    "imbalance": "checkerboard",
+    "grid_energy": "checkerboard",
+    "constant_response": "checkerboard",
+    "ramp_response": "checkerboard",
+    "project": "checkerboard",
     "icnr_": "layers",
     "bilinear_": "layers",
 }

@@ -24,6 +24,7 @@ __all__ = ["Record", "load", "measure"]
 FOLDER = Path(__file__).parent / "records"
 EXPERIMENTS = {
     "zeros": "upconv.book.zeros.experiment",
+    "remedies": "upconv.book.remedies.experiment",
 }
 """For each record, the function that measures it: it returns its settings and its results."""
 

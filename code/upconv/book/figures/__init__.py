@@ -17,17 +17,26 @@ from upconv.book.figures.matrix import (
     rows_as_windows,
     window_and_row,
 )
+from upconv.book.figures.remedies import (
+    blur_gains,
+    grid_over_seeds,
+    imbalance_over_steps,
+    white_answers,
+)
 from upconv.book.figures.sizes import meeting_sizes, number_line
 from upconv.book.figures.style import Figure
 from upconv.book.figures.transpose import contributions, passes, pictures, stamps, two_directions
 
 __all__ = [
     "Figure",
+    "blur_gains",
     "channel_blocks",
     "columns_landing",
     "contributions",
     "four_phases",
+    "grid_over_seeds",
     "image_through_matrix",
+    "imbalance_over_steps",
     "inserted_zeros",
     "matrices_on_one_axis",
     "meeting_sizes",
@@ -42,5 +51,6 @@ __all__ = [
     "stamps",
     "two_directions",
     "transposed_matrix",
+    "white_answers",
     "window_and_row",
 ]

@@ -26,8 +26,8 @@ def icnr_(
 
     All the sub-kernels that make one output channel, one for each phase, become equal ("initialised
     to convolution, nearest neighbour resize"). So at the start the layer is a convolution of the
-    small image, then nearest upsampling, and no phase is brighter than another. Training may make
-    the sub-kernels unequal again.
+    small image, then nearest upsampling, and no phase is brighter than another. The layer's bias
+    has one value for each phase too: set it to zero. Training may make the phases unequal again.
 
     Args:
         weight: of the convolution, (out_channels · upscale_factorⁿ, channels // groups, *kernel)

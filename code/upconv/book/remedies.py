@@ -28,10 +28,13 @@ __all__ = [
     "Projection",
     "Summary",
     "experiment",
+    "head_imbalance",
     "measures",
     "multiplications",
+    "pictures",
     "run",
     "super_resolver",
+    "train",
 ]
 
 CHANNELS, STRIDE = 16, 2

@@ -49,8 +49,8 @@ def white_answers(
     for row, (name, pair) in enumerate(patterns.items()):
         label, *panels = axes[3 * row : 3 * row + 3]
         grids = [float(np.std(period)) for period in pair]
-        label.text(0, 0.62, name, va="center", color=INK, fontsize=10, wrap=True)
-        label.text(0, 0.1, f"{grids[0]:.1f} → {grids[1]:.1f}", va="center", color=INK, fontsize=10)
+        label.text(0, 0.66, name, va="center", color=INK, fontsize=10)
+        label.text(0, 0.22, f"{grids[0]:.1f} → {grids[1]:.1f}", va="center", color=INK, fontsize=10)
         label.set_axis_off()
         for ax, period, title in zip(panels, pair, ("start", "trained"), strict=True):
             period = np.asarray(period, dtype=float)

@@ -280,6 +280,7 @@ def test_what_the_chapter_concludes_from_the_record():
     for name in remedies.AFTERWARDS:
         assert (ends(name, "error") > ends("transposed, k = 4", "error")).all()
     assert errors["nearest, then 3×3"] < errors["transposed, k = 4"]
+    assert errors["nearest, then 3×3"] < errors["bilinear, then 3×3"]
     # The learned bilinear start drifts least of the heads that may make a grid.
     drifted = ends("3×3, then bilinear k = 4, learned").mean()
     assert drifted == min(ends(n).mean() for n in results if n not in clean)

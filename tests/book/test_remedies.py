@@ -288,9 +288,9 @@ def test_what_the_chapter_concludes_from_the_record():
     k4 = ends("transposed, k = 4")
     for name in ("transposed, k = 3", "k = 4, then a 3×3 convolution"):
         assert abs(ends(name).mean() - k4.mean()) < ends(name).std() + k4.std()
-    # On the images no trained head has as much as the originals.
+    # On the images every trained head has less than the originals, on the average over the seeds.
     originals = float(remedies.grid_energy(remedies.pictures("test"), 2).mean().sqrt())
-    assert max(ends(name, "on_images").max() for name in results) < originals
+    assert max(ends(name, "on_images").mean() for name in results) < originals
 
 
 def test_a_summary_needs_its_numbers():

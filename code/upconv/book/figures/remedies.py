@@ -130,11 +130,11 @@ def imbalance_over_steps(
     colors = (ORANGE, PURPLE, BLUE, GREEN)
     for (name, runs), color in zip(curves.items(), colors, strict=False):
         for run in runs:
-            ax.plot(steps, run, color=color, alpha=0.3, linewidth=0.7)
+            ax.plot(steps, run, color=color, alpha=0.5, linewidth=0.7)
         middle = np.mean(runs, axis=0)
         ax.plot(steps, middle, color=color, linewidth=2)
         ax.annotate(
-            name, (steps[-1], middle[-1]), (-2, 5), textcoords="offset points",
+            name, (steps[-1], middle[-1]), (-2, 8), textcoords="offset points",
             ha="right", va="bottom", color=INK, fontsize=10,
         )  # fmt: skip
     ax.set_xscale("symlog", linthresh=2)
@@ -182,7 +182,7 @@ def blur_gains(kernels: dict[str, Sequence[float]]) -> Figure:
     ax.set_ylim(0, None)
     ax.set_xlabel("cycles per pixel")
     ax.set_ylabel("gain")
-    ax.legend(loc="upper left", labelcolor=INK, fontsize=10)
+    ax.legend(loc="upper left", labelcolor=INK, fontsize=10, frameon=False)
     return Figure(
         drawing,
         "Curves of the gain of each kernel over the frequency, from a constant to the pattern that "

@@ -179,7 +179,7 @@ def blur_gains(kernels: dict[str, Sequence[float]]) -> Figure:
         told.append(f"{name} {round(gain[-1], 2) + 0:g}")
     ax.set_xticks([0, 0.5, 1], ["0\nconstant", "¼", "½\ncheckerboard"])
     ax.set_xlim(0, 1)
-    ax.set_ylim(0, None)
+    ax.set_ylim(0, 1.5 * ax.get_ylim()[1])  # room for the legend
     ax.set_xlabel("cycles per pixel")
     ax.set_ylabel("gain")
     ax.legend(loc="upper left", labelcolor=INK, fontsize=10, frameon=False)

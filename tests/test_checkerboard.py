@@ -268,6 +268,8 @@ def test_bytes_are_measured_as_numbers_and_a_constant_image_has_no_grid():
     rounded = 0.1 + np.spacing(0.1) * (np.indices((9, 9))[0] % 2)
     assert checkerboard.grid_energy(rounded, 2) < 1e-3
     assert checkerboard.grid_energy(np.zeros((9, 9)), 2) == 0
+    faint = 1 + 1e-9 * (-1.0) ** np.indices((9, 9)).sum(0)
+    np.testing.assert_allclose(checkerboard.grid_energy(faint, 2), 1, atol=1e-5)
 
 
 def test_white_noise_has_the_energy_of_its_degrees_of_freedom():

@@ -24,6 +24,8 @@ __all__ = ["Record", "load", "measure"]
 FOLDER = Path(__file__).parent / "records"
 EXPERIMENTS = {
     "zeros": "upconv.book.zeros.experiment",
+    "checkerboards": "upconv.book.survival.experiment",
+    "smoothness": "upconv.book.smoothness.measure",
     "remedies": "upconv.book.remedies.experiment",
 }
 """For each record, the function that measures it: it returns its settings and its results."""

@@ -1,5 +1,6 @@
 """The book's figures: each function returns a :class:`Figure`, which knows its alt text."""
 
+from upconv.book.figures.checkerboards import grids, imbalance_law, overlaps, ramps_made
 from upconv.book.figures.five_ways import (
     columns_landing,
     four_phases,
@@ -9,6 +10,14 @@ from upconv.book.figures.five_ways import (
     scattered,
     transposed_matrix,
 )
+from upconv.book.figures.interpolation import (
+    axis_matrices,
+    dark_border,
+    enlarged,
+    plane_matrices,
+    sampling,
+    tents,
+)
 from upconv.book.figures.matrix import (
     channel_blocks,
     image_through_matrix,
@@ -16,6 +25,20 @@ from upconv.book.figures.matrix import (
     memory,
     rows_as_windows,
     window_and_row,
+)
+from upconv.book.figures.one_the_other import (
+    border_strip,
+    endless_kernel,
+    four_copies,
+    long_division,
+    nested,
+    phase_sums,
+)
+from upconv.book.figures.pooling_backwards import (
+    pooling_gradients,
+    same_upsampled,
+    spectra,
+    ways_up,
 )
 from upconv.book.figures.remedies import (
     blur_gains,
@@ -30,27 +53,47 @@ from upconv.book.figures.transpose import contributions, passes, pictures, stamp
 __all__ = [
     "Figure",
     "blur_gains",
+    "axis_matrices",
     "channel_blocks",
     "columns_landing",
     "contributions",
+    "dark_border",
+    "enlarged",
+    "border_strip",
+    "endless_kernel",
+    "four_copies",
     "four_phases",
     "grid_over_seeds",
+    "grids",
     "image_through_matrix",
     "imbalance_over_steps",
+    "imbalance_law",
     "inserted_zeros",
+    "long_division",
     "matrices_on_one_axis",
     "meeting_sizes",
     "memory",
     "multiplications",
+    "nested",
     "number_line",
+    "overlaps",
     "passes",
+    "phase_sums",
     "pictures",
+    "plane_matrices",
+    "pooling_gradients",
     "products",
+    "ramps_made",
     "rows_as_windows",
+    "sampling",
+    "same_upsampled",
     "scattered",
+    "spectra",
     "stamps",
+    "tents",
     "two_directions",
     "transposed_matrix",
     "white_answers",
+    "ways_up",
     "window_and_row",
 ]

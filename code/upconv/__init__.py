@@ -40,6 +40,8 @@ _MODULE_OF = {
     "max_pool_gradient": "pooling",
     "insert_zeros": "pooling",
     "max_unpool": "pooling",
+    "icnr_": "layers",
+    "bilinear_": "layers",
 }
 _MODULES = (
     "geometry",

@@ -26,6 +26,7 @@ EXPERIMENTS = {
     "zeros": "upconv.book.zeros.experiment",
     "checkerboards": "upconv.book.survival.experiment",
     "smoothness": "upconv.book.smoothness.measure",
+    "remedies": "upconv.book.remedies.experiment",
 }
 """For each record, the function that measures it: it returns its settings and its results."""
 

@@ -40,12 +40,19 @@ from upconv.book.figures.pooling_backwards import (
     spectra,
     ways_up,
 )
+from upconv.book.figures.remedies import (
+    blur_gains,
+    grid_over_seeds,
+    imbalance_over_steps,
+    white_answers,
+)
 from upconv.book.figures.sizes import meeting_sizes, number_line
 from upconv.book.figures.style import Figure
 from upconv.book.figures.transpose import contributions, passes, pictures, stamps, two_directions
 
 __all__ = [
     "Figure",
+    "blur_gains",
     "axis_matrices",
     "channel_blocks",
     "columns_landing",
@@ -53,14 +60,13 @@ __all__ = [
     "dark_border",
     "enlarged",
     "border_strip",
-    "channel_blocks",
-    "columns_landing",
-    "contributions",
     "endless_kernel",
     "four_copies",
     "four_phases",
+    "grid_over_seeds",
     "grids",
     "image_through_matrix",
+    "imbalance_over_steps",
     "imbalance_law",
     "inserted_zeros",
     "long_division",
@@ -87,6 +93,7 @@ __all__ = [
     "tents",
     "two_directions",
     "transposed_matrix",
+    "white_answers",
     "ways_up",
     "window_and_row",
 ]

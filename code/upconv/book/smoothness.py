@@ -32,7 +32,7 @@ ROUTES = {
     "stride 2, 3×3": lambda: nn.ConvTranspose2d(CHANNELS, 1, 3, 2, padding=1, output_padding=1),
     "stride 2, 4×4": lambda: nn.ConvTranspose2d(CHANNELS, 1, 4, 2, padding=1),
 }
-"""The ways up: equal kernel and number of parameters in the first two; the last holds the first."""
+"""Three ways up. The first two have kernels of one size; the last can be the first exactly."""
 
 
 def spectrum(images: torch.Tensor) -> np.ndarray:

@@ -135,6 +135,20 @@ def test_a_kernel_without_gains_has_no_imbalance():
     assert balance.item() == 0
     assert weight.grad.isfinite().all()
     assert checkerboard.imbalance(np.zeros((1, 1, 3)), 2) == 0
+    # Gains of 0 but for rounding: k < s along one axis leaves a flat kernel no others.
+    flat = checkerboard.project(random_weight((2, 5), 0), (3, 2))
+    assert checkerboard.imbalance(flat, (3, 2)) == 0
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", ">i2"])
+def test_flipped_arrays_and_foreign_byte_orders_are_measured(dtype):
+    image = np.random.default_rng(0).integers(0, 99, size=(3, 12, 12)).astype(dtype)
+    native = image.astype(dtype[1:])
+    for view in (image[:, ::-1], image[..., ::-1].swapaxes(1, 2)):
+        expected = checkerboard.grid_energy(np.ascontiguousarray(view).astype(dtype[1:]), 2)
+        np.testing.assert_array_equal(checkerboard.grid_energy(view, 2), expected)
+    gains = checkerboard.phase_gains(native[:, :, None, ::-1], 2)
+    np.testing.assert_array_equal(checkerboard.phase_gains(image[:, :, None, ::-1], 2), gains)
 
 
 # -------------------------------------------------------------------------------------- Projection

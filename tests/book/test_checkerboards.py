@@ -1,5 +1,7 @@
 """Chapter 9, "Checkerboards": its second theorem, its calibration, its record, its figures."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -52,6 +54,21 @@ def test_whatever_stands_before_the_last_layer_it_keeps_its_share_of_the_grid(be
     assert np.mean(shares) > 3 / 4
     if between is nn.Identity:
         np.testing.assert_allclose(np.mean(shares), 15 / 16, atol=0.03)
+
+
+def test_a_new_convolution_behind_keeps_the_share_of_the_grid():
+    """The mean over all signs of the taps is the expectation for independent ones, exactly."""
+
+    def share(x):
+        return x.var(2, correction=0).sum() / x.square().mean(2).sum()
+
+    rng = np.random.default_rng(0)
+    grid = torch.tensor(np.tile(rng.normal(size=(1, 2, 3)), 5))
+    signs = np.array(list(product((-1.0, 1.0), repeat=8))).reshape(-1, 2, 4)
+    weight = torch.tensor(signs * rng.uniform(0.1, 3, size=4))
+    behind = nn.functional.conv1d(grid, weight)
+    assert behind.shape[2] % 3 == 0
+    np.testing.assert_allclose(share(behind), share(grid), rtol=1e-12)
 
 
 # ---------------------------------------------------------------------------------- The calibration

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from upconv.definition import weight_axes
 from upconv.geometry import Geometry, PerAxis, per_axis
 
 __all__ = [
@@ -475,11 +476,7 @@ def _response(interior: torch.Tensor, grid: torch.Tensor) -> Response:
 
 def _weight(weight: Values) -> torch.Tensor:
     taps = _tensor("weight", weight)
-    if not 3 <= taps.ndim <= 5 or 0 in taps.shape:
-        raise ValueError(
-            f"weight: got shape {tuple(taps.shape)}; want two channel axes and a kernel of 1 to 3 "
-            "axes, none of size 0"
-        )
+    weight_axes(tuple(taps.shape))
     return taps
 
 

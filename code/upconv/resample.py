@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from upconv.geometry import PerAxis, _axes, per_axis
+from upconv.forms import check_tensors
+from upconv.geometry import PerAxis, axes_of, per_axis
 
 __all__ = ["interpolate", "interpolate_adjoint", "interpolation_matrix"]
 
@@ -154,7 +155,7 @@ def interpolation_matrix(
 
 def _matrices(input_shape, size, scale_factor, mode, align_corners) -> list[sparse.csr_array]:
     """The checked settings as one matrix for each axis."""
-    axes = _axes("input_shape", input_shape)
+    axes = axes_of("input_shape", input_shape)
     input_shape = per_axis("input_shape", input_shape, axes, 1)
     if mode not in MODES:
         raise ValueError(
@@ -280,8 +281,7 @@ def _multiply(matrices: Sequence[sparse.sparray], x: torch.Tensor) -> torch.Tens
 
 
 def _check_image(name: str, image: object) -> None:
-    if not isinstance(image, torch.Tensor):
-        raise ValueError(f"{name}: got {type(image).__name__}; want a torch tensor")
+    check_tensors(**{name: image})
     if not image.is_floating_point():
         raise ValueError(f"{name}: got {image.dtype}; want a floating dtype")
     if not 3 <= image.ndim <= 5 or 0 in image.shape[2:]:

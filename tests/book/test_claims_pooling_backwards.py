@@ -101,6 +101,17 @@ def test_a_convolution_fixes_that():
     assert_array_equal(*given)
     assert not torch.equal(*wanted)
 
+    # For one image alone, the best kernel that reaches all of it: maxima at one place, and not.
+    scattered = one.clone()
+    scattered[:, :, 1, 1] += 2
+    for x, works in ((one, True), (scattered, False)):
+        units = torch.eye(4).double().reshape(4, 1, 2, 2)
+        images = x.expand(4, 1, 4, 4)
+        met = F.unfold(upsampled(units), 7, padding=3).mT.reshape(64, 49).numpy()
+        wanted = gradient(lambda x: F.max_pool2d(x, 2), images, units).flatten().numpy()
+        weights = np.linalg.lstsq(met, wanted, rcond=None)[0]
+        assert (np.abs(met @ weights - wanted).max() < 1e-12) == works
+
 
 def test_upsampled_is_smoother():
     # Random weights, periodic borders: summed over all unit kernels, the spectra have the ratio.
@@ -126,7 +137,7 @@ def test_upsampled_is_smoother():
     strided = F.conv_transpose2d(large, (tent[:, None] * tent)[None, None], stride=2, padding=1)
     assert fine_share(spectrum(strided)) < fine_share(spectrum(upsampled(large)))
 
-    # Trained, by the record: nearly equal, none better; what stays is at half a cycle.
+    # Trained, by the record: smoother by a little and in most networks, and none the better for it.
     record = records.load("smoothness").results
     upsampling, strided, wide = (
         {
@@ -143,6 +154,7 @@ def test_upsampled_is_smoother():
         )
         assert before > 5
         assert 1 < after < 1.5
+        assert 0.7 < (other["after", "fine"] > upsampling["after", "fine"]).mean() < 1
         assert (other["after", "grid"] > upsampling["after", "grid"]).all()
         better = (other["after", "error"] > upsampling["after", "error"]).mean()
         assert 0.3 < better < 0.7

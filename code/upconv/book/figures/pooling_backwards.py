@@ -224,5 +224,6 @@ def spectra(routes: dict[str, list[dict]], references: dict[str, dict]) -> Figur
         "Power against frequency, two panels, one line for each way up and a dashed one for the "
         "images themselves. Share at a quarter cycle per pixel and above, median over the seeds: "
         f"{'; '.join(said)}; images {references['images']['fine']:.1%}. Before training the "
-        "strided routes stay high up to half a cycle; after it all lines fall together.",
+        "strided routes rise steeply towards half a cycle; after it all fall below the images "
+        "at the fine end, upsampling lowest.",
     )

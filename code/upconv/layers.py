@@ -34,7 +34,7 @@ def icnr_(
     Args:
         weight: of the convolution, (out_channels · upscale_factorⁿ, channels // groups, *kernel)
             for n = 1 to 3 axes, in the order of ``torch.nn.PixelShuffle``: the phases of one output
-            channel follow each other. (Tensorflow's ``depth_to_space`` has another order.)
+            channel follow each other. (TensorFlow's ``depth_to_space`` has another order.)
         upscale_factor: of the pixel shuffle; an integer or one per axis.
         initializer: fills a tensor in place, as those of ``torch.nn.init`` do. It is called once,
             on (out_channels, channels // groups, *kernel), and draws no more than that.

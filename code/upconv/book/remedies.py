@@ -150,7 +150,7 @@ HEADS: dict[str, Callable[[], nn.Module]] = {
     "3×3, then bilinear k = 4, learned": lambda: _bilinear(learns=True),
     "3×3, then bilinear k = 4, frozen": lambda: _bilinear(learns=False),
 }
-"""For each name, what makes the head: (batch, 16, n, n) to (batch, 1, 2n, 2n)."""
+"""What makes the head of each name; a head takes (batch, 16, n, n) to (batch, 1, 2n, 2n)."""
 
 AFTERWARDS = {"k = 4, flat afterwards": "flat", "k = 4, factorable afterwards": "factorable"}
 """One projection of the trained head "transposed, k = 4", and onto what."""

@@ -22,7 +22,10 @@ from pathlib import Path
 __all__ = ["Record", "load", "measure"]
 
 FOLDER = Path(__file__).parent / "records"
-EXPERIMENTS: dict[str, str] = {}
+EXPERIMENTS: dict[str, str] = {
+    "heads": "upconv.book.autoencoder.heads",
+    "learning_rate": "upconv.book.autoencoder.learning_rate",
+}
 """For each record, the function that measures it: it returns its settings and its results."""
 
 

@@ -20,6 +20,8 @@ _MODULE_OF = {
     "columns": "forms",
     "polyphase": "forms",
     "native": "forms",
+    "collapse": "factor",
+    "divide": "factor",
     "overlap": "checkerboard",
     "phase_gains": "checkerboard",
     "imbalance": "checkerboard",

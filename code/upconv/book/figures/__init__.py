@@ -17,24 +17,38 @@ from upconv.book.figures.matrix import (
     rows_as_windows,
     window_and_row,
 )
+from upconv.book.figures.one_the_other import (
+    border_strip,
+    endless_kernel,
+    four_copies,
+    long_division,
+    nested,
+    phase_sums,
+)
 from upconv.book.figures.sizes import meeting_sizes, number_line
 from upconv.book.figures.style import Figure
 from upconv.book.figures.transpose import contributions, passes, pictures, stamps, two_directions
 
 __all__ = [
     "Figure",
+    "border_strip",
     "channel_blocks",
     "columns_landing",
     "contributions",
+    "endless_kernel",
+    "four_copies",
     "four_phases",
     "image_through_matrix",
     "inserted_zeros",
+    "long_division",
     "matrices_on_one_axis",
     "meeting_sizes",
     "memory",
     "multiplications",
+    "nested",
     "number_line",
     "passes",
+    "phase_sums",
     "pictures",
     "products",
     "rows_as_windows",

@@ -17,6 +17,14 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "book" / "_ext"))
+
+import execution  # noqa: E402 (its folder has only now been put on the path)
+
+# Runs one chapter, as the build does, in a process of its own.
+CHAPTER = (
+    "import execution, pathlib, sys; sys.exit(execution.execute(pathlib.Path(sys.argv[1]), 600)[2])"
+)
 JUPYTER_BOOK = Path(sys.executable).with_name("jupyter-book")
 BUILD = [JUPYTER_BOOK, "build", "-W", "-n", "--keep-going", "."]
 
@@ -69,6 +77,12 @@ def processor():
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def report(what, seconds, peak, status):
+    """Prints one row."""
+    failed = f"   exit status {status}" if status else ""
+    print(f"{what:<26}{seconds:>7.1f}{peak / 2**30:>10.2f} GiB{failed}", flush=True)
+
+
 def main():
     """Prints one row as soon as it is measured."""
     gigabytes = psutil.virtual_memory().total / 2**30
@@ -95,8 +109,10 @@ def main():
             if before:
                 before()
             seconds, peak, status = measure(command, cwd)
-            failed = f"   exit status {status}" if status else ""
-            print(f"{what:<26}{seconds:>7.1f}{peak / 2**30:>10.2f} GiB{failed}", flush=True)
+            report(what, seconds, peak, status)
+        for chapter in execution.chapters(ROOT):
+            command = [sys.executable, "-c", CHAPTER, str(chapter)]
+            report(f"{chapter.stem} alone", *measure(command, ROOT / "book" / "_ext"))
 
 
 if __name__ == "__main__":

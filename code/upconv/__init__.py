@@ -29,6 +29,8 @@ _MODULE_OF = {
     "constant_response": "checkerboard",
     "ramp_response": "checkerboard",
     "project": "checkerboard",
+    "icnr_": "layers",
+    "bilinear_": "layers",
 }
 _MODULES = (
     "geometry",

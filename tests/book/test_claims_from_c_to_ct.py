@@ -11,7 +11,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional as F
-from upconv import Geometry, conv_matrix, definition
+from upconv import Geometry, arithmetic, conv_matrix, definition
+from upconv.book import records, zeros
 
 # Convolutions on images: kernel, stride, padding, dilation and input size, in no special relation.
 GEOMETRIES = [
@@ -330,3 +331,24 @@ def test_stride2_is_zero_insertion(rng, size, padding):
     first = (size - 2) // 2  # "same" crops to twice the input, the odd one after
     kept = y if padding == "valid" else y[first : first + 8, first : first + 10]
     assert_allclose(by_keras, kept, atol=1e-5)
+
+
+def test_zero_insertion_wastes():
+    for n, s, k in product((1, 2, 3), (1, 2, 3, 4), (1, 3, 4)):
+        for i in (2, 1000):
+            shapes = (1, 1, *(i,) * n), (1, 1, *(k,) * n)
+            inserted = arithmetic("zero_insertion", *shapes, Geometry((k,) * n, s))
+            by_zero = inserted.by_zero / inserted.multiplications
+            o = (i - 1) * s + k
+            assert_allclose(by_zero, 1 - (i / o) ** n, rtol=1e-12)
+        assert abs(by_zero - (1 - 1 / s**n)) < 0.01  # the limit, for many inputs
+    # Measured, on the machine that the record names. Memory can be counted again anywhere.
+    for layer, found in records.load("zeros").results.items():
+        low, _, high = zeros.ratios(found["seconds"], "zero_insertion")
+        if layer.startswith("8 channels"):
+            assert low < 1.5  # the other side of the condition: hardly slower
+        else:
+            assert low > 1.5
+        assert found["bytes"]["zero_insertion"] > 1.3 * found["bytes"]["native"]
+        again = {form: zeros.record_memory(form, layer) for form in zeros.FORMS}
+        assert again["zero_insertion"] > 1.3 * again["polyphase"]

@@ -22,9 +22,11 @@ from pathlib import Path
 __all__ = ["Record", "load", "measure"]
 
 FOLDER = Path(__file__).parent / "records"
-EXPERIMENTS: dict[str, str] = {
+EXPERIMENTS = {
     "heads": "upconv.book.autoencoder.heads",
     "learning_rate": "upconv.book.autoencoder.learning_rate",
+    "zeros": "upconv.book.zeros.experiment",
+    "remedies": "upconv.book.remedies.experiment",
 }
 """For each record, the function that measures it: it returns its settings and its results."""
 

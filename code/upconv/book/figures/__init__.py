@@ -25,6 +25,12 @@ from upconv.book.figures.one_the_other import (
     nested,
     phase_sums,
 )
+from upconv.book.figures.remedies import (
+    blur_gains,
+    grid_over_seeds,
+    imbalance_over_steps,
+    white_answers,
+)
 from upconv.book.figures.sizes import meeting_sizes, number_line
 from upconv.book.figures.style import Figure
 from upconv.book.figures.transpose import contributions, passes, pictures, stamps, two_directions
@@ -32,13 +38,16 @@ from upconv.book.figures.transpose import contributions, passes, pictures, stamp
 __all__ = [
     "Figure",
     "border_strip",
+    "blur_gains",
     "channel_blocks",
     "columns_landing",
     "contributions",
     "endless_kernel",
     "four_copies",
     "four_phases",
+    "grid_over_seeds",
     "image_through_matrix",
+    "imbalance_over_steps",
     "inserted_zeros",
     "long_division",
     "matrices_on_one_axis",
@@ -56,5 +65,6 @@ __all__ = [
     "stamps",
     "two_directions",
     "transposed_matrix",
+    "white_answers",
     "window_and_row",
 ]

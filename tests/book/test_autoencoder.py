@@ -6,7 +6,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional as F
-from upconv.book import autoencoder, data
+from upconv import layers as initialisers
+from upconv.book import autoencoder, data, figures
 from upconv.book.autoencoder import HEADS, ICNR, DepthToSpace, build, train
 
 # As the question S2 prints it; only the import of an unused backend is left out.
@@ -155,6 +156,14 @@ def test_icnr_begins_as_a_convolution_before_nearest_upsampling():
     # What is drawn belongs to the small kernel: uniform up to Glorot's bound for 3 filters.
     bound = np.sqrt(6 / (9 * 5 + 9 * 3))
     assert 0.9 * bound < float(kernel.abs().max()) <= bound
+
+
+def test_icnr_is_the_packages_in_another_order_of_channels():
+    kernel = torch.as_tensor(ICNR(2, seed=0)((3, 3, 5, 12))).detach()
+    small = kernel[..., :3].permute(3, 2, 0, 1)  # torch: (out, in, height, width)
+    weight = initialisers.icnr_(torch.empty(12, 5, 3, 3), 2, lambda part: part.copy_(small))
+    crd = kernel.unflatten(3, (4, 3)).transpose(3, 4).flatten(3).permute(3, 2, 0, 1)
+    assert_array_equal(crd, weight)
 
 
 @pytest.mark.parametrize("head", ["depth to space", "depth to space, ICNR"])
@@ -325,5 +334,90 @@ def test_the_unet_puts_what_it_upsamples_before_the_skip(few):
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+# ---------------------------------------------------------------------------------------- Figures
+
+
+def seeds_of(*losses):
+    return {"blog": [losses[0]], "transposed k3": list(losses)}
+
+
+FIGURES = {
+    "reconstructions": (
+        lambda: figures.reconstructions(
+            {"image": np.zeros((2, 28, 28)), "a, b": np.full((2, 28, 28), 7)}
+        ),
+        "in grey levels: a, b 7.",
+        ["image", "a,", "b"],
+    ),
+    "routes": (
+        lambda: figures.routes([28, 14, 7, 4], {"post": [8, 16, 14, 28], "straight": [7, 14, 28]}),
+        "Up again, post: 4, 8, 16, 14, 28; straight: 4, 7, 14, 28.",
+        ["28", "16", "post", "straight"],
+    ),
+    "learning_curves": (
+        lambda: figures.learning_curves(
+            {"slow": [[0.7, 0.6], [0.7, 0.5]], "fast": [[0.7, 0.3]]}, {"mean image": 0.49}
+        ),
+        "slow: from 0.700 to 0.550; fast: from 0.700 to 0.300. Dashed: mean image 0.490.",
+        ["slow", "fast", "mean image", "epochs"],
+    ),
+    "seeds_by_head": (
+        lambda: figures.seeds_by_head(
+            {"new": seeds_of(0.5, 0.25), "trained": seeds_of(0.02, 0.01)},
+            "grid",
+            marks={"real images": 0.03},
+            logarithmic=True,
+        ),
+        "trained: blog 0.02 to 0.02, transposed k3 0.01 to 0.02. Dashed: real images 0.03.",
+        ["blog", "transposed k3", "new", "trained", "real images"],
+    ),
+    "constant_answers": (
+        lambda: figures.constant_answers(
+            {"blog": (np.ones((4, 4)), 1e-5), "k3": (np.eye(4), 12.34)}
+        ),
+        "blog 0, k3 12.3 grey levels.",
+        ["blog", "12.3"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_says_what_it_shows_and_is_the_same_every_time(name):
+    draw, ends, texts = FIGURES[name]
+    figure = draw()
+    svg = figure.svg()
+    assert figure.alt.endswith(ends)
+    assert all(f">{text}" in svg for text in texts)
+    assert svg == draw().svg()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: figures.reconstructions({}), r"rows: got \[\] pictures in a row"),
+        (
+            lambda: figures.reconstructions({"a": np.zeros((1, 2, 2)), "b": np.zeros((2, 2, 2))}),
+            r"rows: got \[1, 2\] pictures in a row; want as many in each",
+        ),
+        (
+            lambda: figures.routes([4], dict.fromkeys("abcd", [8])),
+            "decoders: got 4; want at most 3",
+        ),
+        (
+            lambda: figures.learning_curves(dict.fromkeys("abcde", [[1, 0]]), {}),
+            "curves: got 5 names; want at most 4",
+        ),
+        (
+            lambda: figures.seeds_by_head(dict.fromkeys("abc", seeds_of(1)), "x"),
+            "values: got 3 kinds; want at most 2",
+        ),
+        (lambda: figures.constant_answers({}), "pieces: got none; want at least one"),
+    ],
+)
+def test_a_figure_of_what_cannot_be_drawn_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -1,5 +1,12 @@
 """The book's figures: each function returns a :class:`Figure`, which knows its alt text."""
 
+from upconv.book.figures.autoencoder import (
+    constant_answers,
+    learning_curves,
+    reconstructions,
+    routes,
+    seeds_by_head,
+)
 from upconv.book.figures.five_ways import (
     columns_landing,
     four_phases,
@@ -41,6 +48,7 @@ __all__ = [
     "blur_gains",
     "channel_blocks",
     "columns_landing",
+    "constant_answers",
     "contributions",
     "endless_kernel",
     "four_copies",
@@ -49,6 +57,7 @@ __all__ = [
     "image_through_matrix",
     "imbalance_over_steps",
     "inserted_zeros",
+    "learning_curves",
     "long_division",
     "matrices_on_one_axis",
     "meeting_sizes",
@@ -60,8 +69,11 @@ __all__ = [
     "phase_sums",
     "pictures",
     "products",
+    "reconstructions",
+    "routes",
     "rows_as_windows",
     "scattered",
+    "seeds_by_head",
     "stamps",
     "two_directions",
     "transposed_matrix",

@@ -104,6 +104,7 @@ HEAVY = (
     "tests/book/test_pages.py",
     "tests/frameworks/test_keras.py",  # starts processes of its own, so before TensorFlow is here
     "tests/book/test_claims_",
+    "tests/book/test_words.py",
     "code/upconv/frameworks/",
     "tests/frameworks/",
 )

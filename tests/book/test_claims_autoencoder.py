@@ -74,7 +74,7 @@ def test_autoencoder_shapes():
 
 
 def test_autoencoder_as_printed(images):
-    assert_allclose(keras.optimizers.Adadelta().get_config()["learning_rate"], 0.001)
+    assert_allclose(keras.optimizers.Adadelta().learning_rate.value.item(), 0.001)
     references = autoencoder.reference_losses(autoencoder.pixels(data.load("train")[0]), images)
     rates = records.load("learning_rate").results["rates"]
     # On one side of the condition nothing is learnt but a part of how dark the images are…
@@ -121,7 +121,7 @@ def test_may_replace(images):
         assert model.output_shape == blog.output_shape
         assert model.count_params() == heads[f"transposed k{kernel}"]["parameters"]
         losses = last(heads[f"transposed k{kernel}"]["seeds"])
-        assert len(losses) >= 2
+        assert len(losses) >= 3
         assert max(losses) < references["mean image"] - 0.1
     assert autoencoder.build("transposed k3").count_params() == blog.count_params()
     worst = max(last(heads["blog"]["seeds"]))

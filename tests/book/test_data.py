@@ -126,6 +126,7 @@ def cache(tmp_path, monkeypatch):
     """An empty cache of keras.datasets, and a whole that is small."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(data, "_WHOLE", COUNTS)
+    monkeypatch.setattr(data, "INSTALLED", tmp_path / "installed")  # which is not there
     return tmp_path / "datasets"
 
 
@@ -173,6 +174,21 @@ def test_what_lies_in_keras_cache_is_read(cache, dataset, split):
         np.testing.assert_array_equal(got, want)
         assert got.dtype == np.uint8
         assert got.flags.writeable
+
+
+@splits
+def test_what_is_installed_comes_first_and_is_never_fetched(cache, monkeypatch, split):
+    import keras
+
+    monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", pytest.fail)
+    keep_fashion(cache)
+    (cache / "fashion-mnist").rename(data.INSTALLED)
+    for got, want in zip(data.load(split, "whole", download=True), arrays(split), strict=True):
+        np.testing.assert_array_equal(got, want)
+    for path in data.INSTALLED.iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match="install dataset-fashion-mnist again"):
+        data.load(split, "whole")
 
 
 @datasets

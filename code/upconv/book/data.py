@@ -2,8 +2,9 @@
 
 Sources: Fashion-MNIST, Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747; Zalando SE, MIT licence,
 whose text lies beside the shipped files, in ``fashion_mnist/README.md``. MNIST, LeCun and Cortes,
-CC BY-SA 3.0; not shipped. What is not shipped is read from the cache of ``keras.datasets``, and
-fetched by it into that cache only with ``download=True``.
+CC BY-SA 3.0; not shipped. What is not shipped is read from where Debian's package
+``dataset-fashion-mnist`` installs it, or from the cache of ``keras.datasets``, and fetched by Keras
+into that cache only with ``download=True``.
 """
 
 import gzip
@@ -30,10 +31,11 @@ CLASS_NAMES = (
 """The word for each label, 0 to 9."""
 
 FOLDER = Path(__file__).parent / "fashion_mnist"
+INSTALLED = Path("/usr/share/datasets/fashion-mnist")  # by Debian's dataset-fashion-mnist
 _PART = {"train": 6000, "test": 1000}
 _WHOLE = {"train": 60000, "test": 10000}
 _KERAS = {"whole": "fashion_mnist", "digits": "mnist"}  # modules of keras.datasets
-_KERAS_SPLIT = {"train": "train", "test": "t10k"}  # how the files of the original are called
+_ORIGINAL = {"train": "train", "test": "t10k"}  # how the files of the original begin
 
 
 def load(
@@ -45,7 +47,7 @@ def load(
         split: ``"train"`` or ``"test"``.
         dataset: ``"part"``, the shipped part of Fashion-MNIST (6,000 and 1,000 images);
             ``"whole"``, all of it (60,000 and 10,000); or ``"digits"``, the MNIST digits (as many).
-        download: whether Keras may fetch what is not in its cache.
+        download: whether Keras may fetch what is neither installed nor in its cache.
 
     Returns:
         Images, uint8, shape (n, 28, 28), 0 is the black background; labels, uint8, shape (n,), see
@@ -69,13 +71,16 @@ def load(
         images = _read_idx(FOLDER / f"{split}-images.idx3.gz", (count, 28, 28), mend)
         labels = _read_idx(FOLDER / f"{split}-labels.idx1.gz", (count,), mend)
         return images, labels
-    if download:
+    installed = dataset == "whole" and INSTALLED.is_dir()
+    if download and not installed:
         _fetch(dataset)
     count = _WHOLE[split]
     mend = f"get it with load({split!r}, {dataset!r}, download=True), which needs the network"
     if dataset == "digits":
         return _read_npz(_cache() / "mnist.npz", split, count, mend)
-    folder, name = _cache() / "fashion-mnist", _KERAS_SPLIT[split]
+    folder, name = INSTALLED if installed else _cache() / "fashion-mnist", _ORIGINAL[split]
+    if installed:
+        mend = "install dataset-fashion-mnist again"
     images = _read_idx(folder / f"{name}-images-idx3-ubyte.gz", (count, 28, 28), mend)
     labels = _read_idx(folder / f"{name}-labels-idx1-ubyte.gz", (count,), mend)
     return images, labels
@@ -153,5 +158,5 @@ def _exists(path: Path, mend: str) -> None:
 
 
 def _damaged(path: Path, how: str, mend: str) -> ValueError:
-    again = "" if path.parent == FOLDER else "delete it, then "
+    again = "" if path.parent in (FOLDER, INSTALLED) else "delete it, then "
     return ValueError(f"{path}: damaged ({how}); {again}{mend}")

@@ -182,7 +182,8 @@ def seeds_by_head(
                 fontsize=8.5, color=INK)  # fmt: skip
     for name, mark in (marks or {}).items():
         ax.axvline(mark, color=INK, alpha=0.6, linewidth=1, linestyle="--")
-        ax.text(mark, len(heads) - 0.45, f" {name}", va="bottom", fontsize=8.5, color=INK)
+        place = (mark, len(heads) - 0.45)
+        ax.annotate(name, place, (3, 0), textcoords="offset points", fontsize=8.5, color=INK)
     ax.set(ylim=(len(heads) - 0.4, -0.9), yticks=[], xlabel=what)
     ax.spines["left"].set_visible(False)
     if logarithmic:

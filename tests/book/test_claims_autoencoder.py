@@ -124,8 +124,10 @@ def test_may_replace(images):
         assert len(losses) >= 3
         assert max(losses) < references["mean image"] - 0.1
     assert autoencoder.build("transposed k3").count_params() == blog.count_params()
-    worst = max(last(heads["blog"]["seeds"]))
-    assert min(min(last(heads[f"transposed k{k}"]["seeds"])) for k in (3, 4)) < worst + 0.01
+    post = np.mean(last(heads["blog"]["seeds"]))
+    behind = {k: np.mean(last(heads[f"transposed k{k}"]["seeds"])) - post for k in (2, 3, 4)}
+    assert max(behind[3], behind[4]) < 0.02
+    assert behind[2] < 0.06
 
 
 def test_unet_decoder():

@@ -135,6 +135,20 @@ def test_a_kernel_without_gains_has_no_imbalance():
     assert balance.item() == 0
     assert weight.grad.isfinite().all()
     assert checkerboard.imbalance(np.zeros((1, 1, 3)), 2) == 0
+    # Gains of 0 but for rounding: k < s along one axis leaves a flat kernel no others.
+    flat = checkerboard.project(random_weight((2, 5), 0), (3, 2))
+    assert checkerboard.imbalance(flat, (3, 2)) == 0
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", ">i2"])
+def test_flipped_arrays_and_foreign_byte_orders_are_measured(dtype):
+    image = np.random.default_rng(0).integers(0, 99, size=(3, 12, 12)).astype(dtype)
+    native = image.astype(dtype[1:])
+    for view in (image[:, ::-1], image[..., ::-1].swapaxes(1, 2)):
+        expected = checkerboard.grid_energy(np.ascontiguousarray(view).astype(dtype[1:]), 2)
+        np.testing.assert_array_equal(checkerboard.grid_energy(view, 2), expected)
+    gains = checkerboard.phase_gains(native[:, :, None, ::-1], 2)
+    np.testing.assert_array_equal(checkerboard.phase_gains(image[:, :, None, ::-1], 2), gains)
 
 
 # -------------------------------------------------------------------------------------- Projection
@@ -268,6 +282,8 @@ def test_bytes_are_measured_as_numbers_and_a_constant_image_has_no_grid():
     rounded = 0.1 + np.spacing(0.1) * (np.indices((9, 9))[0] % 2)
     assert checkerboard.grid_energy(rounded, 2) < 1e-3
     assert checkerboard.grid_energy(np.zeros((9, 9)), 2) == 0
+    faint = 1 + 1e-9 * (-1.0) ** np.indices((9, 9)).sum(0)
+    np.testing.assert_allclose(checkerboard.grid_energy(faint, 2), 1, atol=1e-5)
 
 
 def test_white_noise_has_the_energy_of_its_degrees_of_freedom():

@@ -42,6 +42,8 @@ class Verdicts(LedgerDirective):
         listing = nodes.bullet_list(classes=["verdicts"])
         for verdict, meaning in MEANING.items():
             count = sum(claim.verdict == verdict for claim in claims)
+            if not count:
+                continue
             text = f"{count} of {len(claims)}: {meaning}."
             listing += nodes.list_item("", self.paragraph(text, "verdict-line", badge(verdict)))
         return [listing]

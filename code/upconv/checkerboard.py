@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from upconv.definition import weight_axes
 from upconv.geometry import Geometry, PerAxis, per_axis
 
 __all__ = [
@@ -117,7 +118,7 @@ def imbalance(weight: Values, stride: PerAxis, dilation: PerAxis = 1) -> float |
     It is √(V / M): V the variance of the gains over the phases, M their mean square, both added up
     over all pairs of channels. Weights that are uncorrelated between phases and of mean zero have
     E V / E M = 1 − 1/P with P = s₁·s₂·… phases, whatever the size of the kernel: √(1 − 1/s²) for
-    an image. A kernel whose gains are all 0 has the imbalance 0.
+    an image. Where all gains are 0, but for rounding, the imbalance is 0.
 
     Args:
         weight, stride, dilation: as :func:`phase_gains`.
@@ -138,11 +139,14 @@ def imbalance(weight: Values, stride: PerAxis, dilation: PerAxis = 1) -> float |
         >>> round(imbalance(np.array([[[1.0, 1.0, 1.0]]]), 2), 4)  # two stamps meet, then one
         0.3162
     """
-    gains = _floating(phase_gains(_weight(weight), stride, dilation))
-    phases = gains.flatten(2)
+    taps = _floating(_weight(weight))
+    phases = phase_gains(taps, stride, dilation).flatten(2)
     deviation = torch.linalg.vector_norm(phases - phases.mean(2, keepdim=True))
     size = torch.linalg.vector_norm(phases)
-    ratio = deviation / size.clamp(min=torch.finfo(size.dtype).tiny)
+    kind = torch.finfo(size.dtype)
+    floor = (64 * kind.eps * torch.linalg.vector_norm(taps.detach())).clamp(min=kind.tiny)
+    # Gains that cancel but for rounding are 0: no grid, whatever the ratio of what is left.
+    ratio = torch.where(size > floor, deviation / torch.maximum(size, floor), 0 * deviation)
     return ratio if isinstance(weight, torch.Tensor) else float(ratio)
 
 
@@ -154,11 +158,17 @@ def grid_energy(image: Values, stride: PerAxis) -> Values:
     of each phase; texture averages out and a grid stays. The square root of the share is the
     amplitude of the grid in units of the image's standard deviation. It is 1 for a grid alone, 0
     for ramps and constants; images that vary by less than 64 roundings count as constant. Stripes
-    of one pixel that run through the whole image are a grid to it.
+    of one pixel that run through the whole image are a grid to it, and so are patterns whose
+    period divides s.
+
+    Texture averages out only over many pixels: of white noise with n pixels the share is
+    (s² − 1)/n. So compare the images of a model with real ones, for example with the share that
+    one real image in a hundred exceeds, or measure the mean of many images.
 
     Args:
-        image: (…, height, width), or with as many last axes as stride has entries; each at least
-            4s − 2 long. Leading axes, such as batch and channels, are measured one by one.
+        image: (…, height, width), channels first, or with as many last axes as stride has entries;
+            each at least 4s − 2 long. Leading axes, such as batch and channels, are measured one
+            by one.
         stride: s; an integer means two axes.
 
     Returns:
@@ -204,7 +214,8 @@ class Response(NamedTuple):
     ``interior`` is the output without its border, (batch, channels, *size); ``grid`` what it has
     that a model without a grid would not have, its border cut off where that needs neighbours;
     ``amplitude`` the root mean square of the grid, in units of the output; ``relative`` the same
-    divided by the root mean square of the interior. The two tensors carry gradients.
+    divided by the root mean square of the interior, which a bias or a bright picture lowers. The
+    two tensors carry gradients.
     """
 
     interior: torch.Tensor
@@ -465,11 +476,7 @@ def _response(interior: torch.Tensor, grid: torch.Tensor) -> Response:
 
 def _weight(weight: Values) -> torch.Tensor:
     taps = _tensor("weight", weight)
-    if not 3 <= taps.ndim <= 5 or 0 in taps.shape:
-        raise ValueError(
-            f"weight: got shape {tuple(taps.shape)}; want two channel axes and a kernel of 1 to 3 "
-            "axes, none of size 0"
-        )
+    weight_axes(tuple(taps.shape))
     return taps
 
 
@@ -484,7 +491,8 @@ def _tensor(name: str, value: Values) -> torch.Tensor:
             f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
         )
         raise ValueError(f"{name}: got {got}; want an array or a tensor of real numbers")
-    return torch.tensor(value)
+    # torch takes neither flipped arrays nor a foreign byte order.
+    return torch.from_numpy(np.array(value, dtype=value.dtype.newbyteorder("="), order="C"))
 
 
 def _floating(x: torch.Tensor) -> torch.Tensor:

@@ -129,6 +129,28 @@ def _checked(x, weight, geometry, bias, transposed):
     return x, weight, bias
 
 
+def weight_axes(weight_shape: tuple[int, ...], name: str = "weight") -> int:
+    """How many spatial axes a weight has; refuses one that is none.
+
+    Args:
+        weight_shape: two channel axes, then the kernel's.
+        name: what the caller calls the weight.
+
+    Raises:
+        ValueError: naming the weight, for anything but 1 to 3 spatial axes, or an empty axis.
+
+    Example:
+        >>> weight_axes((8, 4, 3, 3))
+        2
+    """
+    if not 3 <= len(weight_shape) <= 5 or 0 in weight_shape:
+        raise ValueError(
+            f"{name}: got shape {weight_shape}; want two channel axes and a kernel of 1 to 3 axes, "
+            "none of size 0"
+        )
+    return len(weight_shape) - 2
+
+
 def check_weight(
     weight_shape: tuple[int, ...],
     geometry: Geometry,

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-from upconv.definition import check_shapes, check_weight
-from upconv.forms import _check_tensors, native
+from upconv.definition import check_shapes, check_weight, weight_axes
+from upconv.forms import check_tensors, native
 from upconv.geometry import Geometry, Padding, PerAxis, per_axis
 
 __all__ = ["Collapsed", "Division", "collapse", "divide"]
@@ -61,7 +61,7 @@ class Collapsed(NamedTuple):
             >>> collapse(ones, 2, padding=1, padding_mode="replicate").apply(ones)
             tensor([[[3., 3., 3., 3., 3., 3.]]])
         """
-        _check_tensors(x=x)
+        check_tensors(x=x)
         check_shapes(tuple(x.shape), tuple(self.weight.shape), self.geometry, transposed=True)
         flat = [count for pair in reversed(self.margin) for count in pair]
         if any(flat):
@@ -92,7 +92,7 @@ def collapse(
     upsampling the result is exact at every output, the border included. With linear upsampling
     (half pixels, ``align_corners=False``) and replicate padding too; with linear upsampling and
     zero padding everywhere but in a border as wide as the padding (``Collapsed.strip``), in which
-    the result is that of replicate padding.
+    the result is that of replicate padding along each axis that is upsampled (scale above 1).
 
     Args:
         weight: of the convolution (stride and dilation 1), as torch.nn.Conv1d, 2d and 3d store
@@ -217,14 +217,10 @@ def divide(
 
 def _settings(weight, scale, padding, groups) -> tuple[Geometry, tuple[int, ...]]:
     """The geometry of a convolution with this weight, at stride 1, and the scale of each axis."""
-    _check_tensors(weight=weight)
+    check_tensors(weight=weight)
     if not weight.is_floating_point():
         raise ValueError(f"weight: got {weight.dtype}; want floating point")
-    if not 3 <= weight.ndim <= 5 or 0 in weight.shape:
-        raise ValueError(
-            f"weight: got shape {tuple(weight.shape)}; want two channel axes and a kernel of 1 to "
-            "3 axes, none of size 0"
-        )
+    weight_axes(tuple(weight.shape))
     conv = Geometry(tuple(weight.shape[2:]), padding=padding, groups=groups)
     return conv, per_axis("scale", scale, conv.axes, 1)
 

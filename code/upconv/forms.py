@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from upconv.definition import check_shapes
+from upconv.definition import check_shapes, weight_axes
 from upconv.geometry import Geometry, Padding, PerAxis
 from upconv.matrix import conv_matrix
 
@@ -335,15 +335,10 @@ def conv_transpose(
         >>> conv_transpose(x, weight, stride=2, padding=((0, 1), (0, 1)), form="polyphase").shape
         torch.Size([1, 4, 28, 28])
     """
-    _check_tensors(x=x, weight=weight)
+    check_tensors(x=x, weight=weight)
     if form not in ("auto", *FORMS):
         raise ValueError(f"form: got {form!r}; want one of {', '.join(['auto', *FORMS])}")
-    axes = weight.ndim - 2
-    if not 1 <= axes <= 3 or 0 in weight.shape:
-        raise ValueError(
-            f"weight: got shape {tuple(weight.shape)}; want two channel axes and a kernel of 1 to "
-            "3 axes, none of size 0"
-        )
+    axes = weight_axes(tuple(weight.shape))
     geometry = Geometry(tuple(weight.shape[2:]), stride, padding, dilation, output_padding, groups)
     compute = FORMS["native" if form == "auto" else form]
     if x.ndim == axes + 1:
@@ -443,7 +438,12 @@ def arithmetic(
     )
 
 
-def _check_tensors(**tensors) -> None:
+def check_tensors(**tensors) -> None:
+    """Refuse, by its name, what is no torch tensor.
+
+    Raises:
+        ValueError: naming the argument.
+    """
     for name, tensor in tensors.items():
         if not isinstance(tensor, torch.Tensor):
             raise ValueError(f"{name}: got {type(tensor).__name__}; want a torch tensor")
@@ -452,7 +452,7 @@ def _check_tensors(**tensors) -> None:
 def _check(x, weight, geometry, bias) -> tuple[int, ...]:
     """The output size, once the tensors fit each other: nothing is cast, moved or broadcast."""
     tensors = {"x": x, "weight": weight} | ({} if bias is None else {"bias": bias})
-    _check_tensors(**tensors)
+    check_tensors(**tensors)
     bias_shape = None if bias is None else tuple(bias.shape)
     check_shapes(tuple(x.shape), tuple(weight.shape), geometry, bias_shape, transposed=True)
     for name, tensor in tensors.items():

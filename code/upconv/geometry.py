@@ -39,7 +39,16 @@ def _is_scalar(value: object) -> bool:
     return isinstance(value, str | bytes | Set | Mapping)
 
 
-def _axes(name: str, value: object) -> int:
+def axes_of(name: str, value: object) -> int:
+    """How many axes a setting speaks of: one entry each, and one axis for a bare integer.
+
+    Raises:
+        ValueError: naming the argument, for anything but 1 to 3 axes.
+
+    Example:
+        >>> axes_of("input_shape", 14), axes_of("input_shape", (14, 7))
+        (1, 2)
+    """
     axes = 1 if _is_scalar(value) else len(value)
     if not 1 <= axes <= 3:
         raise ValueError(f"{name}: got {value!r}; want 1 to 3 axes")
@@ -125,7 +134,7 @@ class Geometry:
     def __post_init__(self) -> None:
         names = ("kernel", "stride", "padding", "dilation", "output_padding")
         first = next((name for name in names if not _is_scalar(getattr(self, name))), "kernel")
-        axes = _axes(first, getattr(self, first))
+        axes = axes_of(first, getattr(self, first))
         normalised = {
             "kernel": per_axis("kernel", self.kernel, axes, 1),
             "stride": per_axis("stride", self.stride, axes, 1),
@@ -330,7 +339,7 @@ def solve(
         (2,) (2,) ((0, 0),) (0,)
         (3,) (2,) ((1, 1),) (1,)
     """
-    axes = _axes("in_size", in_size)
+    axes = axes_of("in_size", in_size)
     start = per_axis("in_size", in_size, axes, 1)
     target = per_axis("out_size", out_size, axes, 1)
     bounds = {

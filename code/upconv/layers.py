@@ -11,6 +11,8 @@ from math import ceil, prod
 
 import torch
 
+from upconv.definition import weight_axes
+from upconv.forms import check_tensors
 from upconv.geometry import PerAxis, per_axis
 
 __all__ = ["bilinear_", "icnr_"]
@@ -26,8 +28,8 @@ def icnr_(
 
     All the sub-kernels that make one output channel, one for each phase, become equal ("initialised
     to convolution, nearest neighbour resize"). So at the start the layer is a convolution of the
-    small image, then nearest upsampling, and no phase is brighter than another. Training may make
-    the sub-kernels unequal again.
+    small image, then nearest upsampling, and no phase is brighter than another. The layer's bias
+    has one value for each phase too: set it to zero. Training may make the phases unequal again.
 
     Args:
         weight: of the convolution, (out_channels · upscale_factorⁿ, channels // groups, *kernel)
@@ -129,13 +131,7 @@ def bilinear_(weight: torch.Tensor, stride: PerAxis, groups: int = 1) -> torch.T
 
 def _axes(weight: torch.Tensor) -> int:
     """Number of spatial axes of a weight that can be initialised."""
-    if not isinstance(weight, torch.Tensor):
-        raise ValueError(f"weight: got {type(weight).__name__}; want a torch tensor")
-    if not 3 <= weight.ndim <= 5 or 0 in weight.shape:
-        raise ValueError(
-            f"weight: got shape {tuple(weight.shape)}; want two channel axes and a kernel of 1 to "
-            "3 axes, none of size 0"
-        )
+    check_tensors(weight=weight)
     if not weight.is_floating_point():
         raise ValueError(f"weight: got {weight.dtype}; want floating-point numbers")
-    return weight.ndim - 2
+    return weight_axes(tuple(weight.shape))

@@ -148,7 +148,8 @@ def test_a_guaranteed_head_has_no_grid_whatever_its_weights(name):
 
 
 def test_the_imbalance_of_a_head_is_that_of_its_weight():
-    head = nn.ConvTranspose2d(16, 1, 4, 2, 1)  # with a bias, which plays no part
+    head = nn.ConvTranspose2d(16, 1, 4, 2, 1)
+    nn.init.constant_(head.bias, 5.0)  # which plays no part
     # 256 features in place of all: the share of 16 channels varies by some per cent.
     weight = imbalance(head.weight.detach().double().numpy(), 2)
     assert remedies.head_imbalance(head) == pytest.approx(weight, rel=0.1)
@@ -263,12 +264,33 @@ def test_what_the_chapter_concludes_from_the_record():
     for name in results:  # no grid where it is guaranteed, in any seed, and some everywhere else
         assert (ends(name).max() < 0.01) == (name in clean), name
     # A clean start is left: ICNR has a grid after training, as depth to space without it.
-    assert ends("depth-to-space, ICNR", "imbalance").min() > 0.1
+    icnr, plain = (ends(n, "imbalance") for n in ("depth-to-space, ICNR", "depth-to-space"))
+    assert icnr.min() > 0.05
+    assert icnr.mean() < plain.mean()
+    assert (icnr > plain).any()
     difference = ends("depth-to-space, ICNR").mean() - ends("depth-to-space").mean()
     assert abs(difference) < ends("depth-to-space").std() + ends("depth-to-space, ICNR").std()
-    # On the images no trained head has as much as the originals.
+    # The widest head is the most accurate, interpolation last the least.
+    errors = {name: ends(name, "error").mean() for name in results}
+    assert min(errors, key=errors.get) == "k = 4, 16 channels, ReLU, then 3×3"
+    assert {n for n in errors if errors[n] > 27.5 and "afterwards" not in n} == {
+        n for n in errors if "3×3, then bilinear" in n
+    }
+    # A projection afterwards costs accuracy in every seed, and nearest upsampling costs none.
+    for name in remedies.AFTERWARDS:
+        assert (ends(name, "error") > ends("transposed, k = 4", "error")).all()
+    assert errors["nearest, then 3×3"] < errors["transposed, k = 4"]
+    assert errors["nearest, then 3×3"] < errors["bilinear, then 3×3"]
+    # The learned bilinear start drifts least of the heads that may make a grid.
+    drifted = ends("3×3, then bilinear k = 4, learned").mean()
+    assert drifted == min(ends(n).mean() for n in results if n not in clean)
+    # k = 3 and k = 4 differ by less than their spreads, and so with a convolution after k = 4.
+    k4 = ends("transposed, k = 4")
+    for name in ("transposed, k = 3", "k = 4, then a 3×3 convolution"):
+        assert abs(ends(name).mean() - k4.mean()) < ends(name).std() + k4.std()
+    # On the images every trained head has less than the originals, on the average over the seeds.
     originals = float(remedies.grid_energy(remedies.pictures("test"), 2).mean().sqrt())
-    assert max(ends(name, "on_images").max() for name in results) < originals
+    assert max(ends(name, "on_images").mean() for name in results) < originals
 
 
 def test_a_summary_needs_its_numbers():

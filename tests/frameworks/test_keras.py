@@ -11,6 +11,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 from framework_cases import (
     cases,
     equals_definition,
@@ -21,6 +22,7 @@ from framework_cases import (
     longer_than_stride_allows,
 )
 from hypothesis import given
+from torch.nn import functional as F
 from upconv import Geometry
 from upconv.definition import conv
 from upconv.frameworks import keras as there
@@ -76,15 +78,115 @@ def test_the_words_crop_as_said_on_all_small_settings():
 @pytest.mark.skipif(BACKEND != "torch", reason="this is a run on another backend")
 @pytest.mark.parametrize("backend", ["jax", "tensorflow"])
 def test_the_other_backends_compute_the_same(backend):
-    chosen = f"{__file__}::{test_the_words_crop_as_said_on_all_small_settings.__name__}"
+    tests = (
+        test_the_words_crop_as_said_on_all_small_settings,
+        test_unpooling_in_keras_is_torchs,
+        test_unpooling_runs_in_a_layer_of_unknown_batch,
+    )
+    chosen = [f"{__file__}::{test.__name__}" for test in tests]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", chosen],
-        env=os.environ | {"KERAS_BACKEND": backend},
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen],
+        # TensorFlow dilates with oneDNN alone, which it turns on by itself on some processors only.
+        env=os.environ | {"KERAS_BACKEND": backend, "TF_ENABLE_ONEDNN_OPTS": "1"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 passed" in done.stdout
+    assert "7 passed" in done.stdout
+
+
+def gradient(function, x, received):
+    """The gradient with respect to x of Σ function(x) · received, on the backend of this run."""
+    if BACKEND == "torch":
+        x = torch.tensor(x, requires_grad=True)
+        return torch.autograd.grad(function(x), x, torch.tensor(received))[0]
+    if BACKEND == "jax":
+        import jax
+
+        return jax.vjp(function, x)[1](received)[0]
+    import tensorflow
+
+    x = tensorflow.constant(x)
+    with tensorflow.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    return tape.gradient(y, x, received)
+
+
+@pytest.mark.parametrize(
+    ("size", "pool_size"),
+    [((5, 7), 2), ((5, 8), 3), ((3, 4), 1), ((3, 3), 3)],
+)
+def test_unpooling_in_keras_is_torchs(size, pool_size):
+    """Values, indices and gradients; few values, so that many maxima are equal."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(-1, 2, (2, *size, 3)).astype("float32")
+    theirs = torch.tensor(first(x), requires_grad=True)
+    expected, places = F.max_pool2d(theirs, pool_size, return_indices=True)
+    values, indices = there.max_pool_with_indices(keras.ops.convert_to_tensor(x), pool_size)
+    np.testing.assert_array_equal(first(keras.ops.convert_to_numpy(values)), expected.detach())
+    np.testing.assert_array_equal(first(keras.ops.convert_to_numpy(indices)), places)
+
+    others = rng.normal(size=values.shape).astype("float32")
+    unpooled = there.max_unpool(keras.ops.convert_to_tensor(others), indices, size, pool_size)
+    by_torch = F.max_unpool2d(torch.tensor(first(others)), places, pool_size, output_size=size)
+    np.testing.assert_array_equal(first(keras.ops.convert_to_numpy(unpooled)), by_torch)
+
+    # The gradient of the pooling is the unpooling, and the gradient of that gathers again.
+    back = gradient(lambda x: there.max_pool_with_indices(x, pool_size)[0], x, others)
+    (by_autograd,) = torch.autograd.grad(expected, theirs, torch.tensor(first(others)))
+    np.testing.assert_array_equal(first(keras.ops.convert_to_numpy(back)), by_autograd)
+    received = rng.normal(size=x.shape).astype("float32")
+    back = gradient(lambda v: there.max_unpool(v, indices, size, pool_size), others, received)
+    gathered = torch.tensor(first(received)).flatten(2).gather(2, places.flatten(2))
+    np.testing.assert_array_equal(
+        first(keras.ops.convert_to_numpy(back)), gathered.reshape(places.shape)
+    )
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_unpooling_runs_in_a_layer_of_unknown_batch(wrapped):
+    """In a layer of one's own, and on Keras's symbolic tensors themselves; trained for a step."""
+
+    class KeepMaxima(keras.layers.Layer):
+        def call(self, x):
+            values, indices = there.max_pool_with_indices(x)
+            return there.max_unpool(values, indices, x.shape[1:3])
+
+    image = keras.Input((5, 6, 1))
+    x = keras.layers.Conv2D(2, 3, padding="same")(image)
+    kept = KeepMaxima()(x) if wrapped else KeepMaxima.call(None, x)
+    model = keras.Model(image, [x, kept])
+    images = np.random.default_rng(0).normal(size=(4, 5, 6, 1)).astype("float32")
+    pooled, places = F.max_pool2d(torch.tensor(first(model.predict(images, verbose=0)[0])), 2,
+                                  return_indices=True)  # fmt: skip
+    expected = F.max_unpool2d(pooled, places, 2, output_size=(5, 6))
+    kept = first(model.predict(images, verbose=0)[1])
+    # The network runs again, in an order of sums of its own choice.
+    np.testing.assert_allclose(kept, expected, atol=1e-6)
+    trained = keras.Model(image, model.outputs[1])
+    trained.compile("sgd", "mse")
+    before = trained.get_weights()[0]
+    trained.fit(images, np.zeros((4, 5, 6, 2)), verbose=0)
+    assert np.abs(trained.get_weights()[0] - before).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: there.max_pool_with_indices(x[0]), r"x: got shape \(4, 6, 2\); want \(batch"),
+        (lambda x: there.max_pool_with_indices(keras.Input((None, 6, 2))), r"x: got .*, known but"),
+        (lambda x: there.max_pool_with_indices(x, 5), "pool_size: got 5; want at most .* 4×6"),
+        (lambda x: there.max_pool_with_indices(x, 0), "pool_size: got 0; want an integer"),
+        (lambda x: there.max_unpool(x, x[:, :2], 8), "indices: got shape .* as values have"),
+        (lambda x: there.max_unpool(x, x, 8), r"size: got \(8, 8\); want one that pool_size 2"),
+        (lambda x: there.max_unpool(x, x, (8, 12, 2)), "size: got .* want one integer, or 2"),
+        (lambda x: there.max_unpool(x, x, (4, 6), 0.5), "pool_size: got 0.5; want an integer"),
+    ],
+)
+def test_unpooling_refuses_bad_input_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(keras.ops.ones((1, 4, 6, 2)))
 
 
 def test_at_stride_1_same_is_a_convolution_and_for_even_kernels_one_pixel_off():

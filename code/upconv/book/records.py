@@ -26,6 +26,8 @@ EXPERIMENTS = {
     "heads": "upconv.book.autoencoder.heads",
     "learning_rate": "upconv.book.autoencoder.learning_rate",
     "zeros": "upconv.book.zeros.experiment",
+    "checkerboards": "upconv.book.survival.experiment",
+    "smoothness": "upconv.book.smoothness.measure",
     "remedies": "upconv.book.remedies.experiment",
 }
 """For each record, the function that measures it: it returns its settings and its results."""

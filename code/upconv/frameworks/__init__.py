@@ -8,8 +8,8 @@ One file each for PyTorch, Keras, TensorFlow, JAX and ONNX, with the same functi
 - ``read(...)``: a layer there as (geometry, weight, bias), the weight in our layout;
 - ``write(geometry, weight, bias)``: a layer there that computes exactly that.
 
-Only ``read`` and ``write`` import the framework. To take a layer from one to another is
-``torch.write(*keras.read(layer))``, with the files of this package.
+Only ``read`` and ``write`` import the framework, and the unpooling of ``keras``. To take a layer
+from one to another is ``torch.write(*keras.read(layer))``, with the files of this package.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 Data is (batch, *size, channels), the kernel (*kernel, out, in). Padding is a word: "valid" crops
 nothing, "same" makes the output strides times the input; a Cropping layer can cut off any rest.
 There are no groups, and no dilation together with strides.
+
+Keras has no unpooling layer: :func:`max_pool_with_indices` and :func:`max_unpool` are the two
+functions that it takes, written in ``keras.ops`` alone, so that they run on every backend.
 """
 
 from __future__ import annotations
@@ -23,12 +26,21 @@ from upconv.frameworks.shared import (
     want_less_than_stride,
     want_one_group,
 )
-from upconv.geometry import Geometry, PerAxis
+from upconv.geometry import Geometry, PerAxis, per_axis
 
 if TYPE_CHECKING:
     import keras
+    from keras import KerasTensor
 
-__all__ = ["code", "geometry_of", "read", "words", "write"]
+__all__ = [
+    "code",
+    "geometry_of",
+    "max_pool_with_indices",
+    "max_unpool",
+    "read",
+    "words",
+    "write",
+]
 
 NAME = "Keras"
 LAYOUT = "(*kernel, out, in)"
@@ -234,6 +246,94 @@ def write(geometry: Geometry, weight: np.ndarray, bias: np.ndarray | None = None
         **({"data_format": "channels_last"} if geometry.axes > 1 else {}),
     )
     return keras.Sequential([layer, cropping])
+
+
+def max_pool_with_indices(x: KerasTensor, pool_size: int = 2) -> tuple[KerasTensor, KerasTensor]:
+    """Max pooling that also says where the maxima stood: in Keras, on any of its backends.
+
+    Windows do not overlap, and what does not fill a window is left out, as with MaxPooling2D. An
+    index counts along the rows of one channel, row × width + column, as torch counts. Among equal
+    values the first is taken, in the gradient too.
+
+    Args:
+        x: (batch, height, width, channels), a tensor of the backend or a KerasTensor; the batch
+            may be unknown.
+        pool_size: side of the window, and the stride.
+
+    Returns:
+        Values and indices, both (batch, height // pool_size, width // pool_size, channels).
+
+    Raises:
+        ValueError: for another number of axes, an unknown size, or a pool_size out of range.
+
+    Source:
+        tensorflow#2169. Taught in "Pooling backwards".
+    """
+    from keras import ops
+
+    height, width = _size(x)
+    s = per_axis("pool_size", pool_size, 1, 1)[0]
+    rows, columns, channels = height // s, width // s, x.shape[3]
+    if rows == 0 or columns == 0:
+        raise ValueError(f"pool_size: got {s}; want at most the size of x, {height}×{width}")
+    windows = ops.reshape(x[:, : rows * s, : columns * s], (-1, rows, s, columns, s, channels))
+    windows = ops.transpose(windows, (0, 1, 3, 2, 4, 5))
+    windows = ops.reshape(windows, (-1, rows, columns, s * s, channels))
+    tap = ops.argmax(windows, axis=3)
+    values = ops.take_along_axis(windows, ops.expand_dims(tap, 3), axis=3)[:, :, :, 0]
+    corner = s * (np.arange(rows)[:, None] * width + np.arange(columns))[:, :, None]
+    tap = ops.cast(tap, "int32")
+    return values, tap // s * width + tap % s + ops.convert_to_tensor(corner, "int32")
+
+
+def max_unpool(
+    values: KerasTensor, indices: KerasTensor, size: int | tuple[int, int], pool_size: int = 2
+) -> KerasTensor:
+    """Unpooling by indices, in Keras: upsampling that keeps a value only where its index says.
+
+    Args:
+        values: (batch, rows, columns, channels), those of the pooling or others in their place.
+        indices: of :func:`max_pool_with_indices`, of the same shape.
+        size: height and width of what was pooled.
+        pool_size: of the pooling.
+
+    Returns:
+        (batch, height, width, channels): each value where its index says, and zeros elsewhere.
+
+    Raises:
+        ValueError: for shapes that differ, or a size that is not pooled to that of values.
+
+    Source:
+        tensorflow#2169; Zeiler & Fergus (2014) and SegNet (2017) use it. Taught in "Pooling
+        backwards".
+    """
+    from keras import ops
+
+    height, width = per_axis("size", size, 2, 1)
+    s = per_axis("pool_size", pool_size, 1, 1)[0]
+    rows, columns = _size(values)
+    if tuple(values.shape[1:]) != tuple(indices.shape[1:]):
+        raise ValueError(f"indices: got shape {indices.shape}; want {values.shape}, as values have")
+    if (height // s, width // s) != (rows, columns):
+        raise ValueError(
+            f"size: got {(height, width)}; want one that pool_size {s} takes to {(rows, columns)}"
+        )
+    place = ops.reshape(ops.arange(height * width, dtype="int32"), (1, height, width, 1))
+    rest = ((0, 0), (0, height - rows * s), (0, width - columns * s), (0, 0))
+    spread, marked = (
+        ops.pad(ops.repeat(ops.repeat(tensor, s, axis=1), s, axis=2), rest)
+        for tensor in (values, indices)
+    )
+    return ops.where(ops.equal(place, marked), spread, 0)
+
+
+def _size(x: KerasTensor) -> tuple[int, int]:
+    if len(x.shape) != 4 or None in x.shape[1:]:
+        raise ValueError(
+            f"x: got shape {tuple(x.shape)}; want (batch, height, width, channels), known but for "
+            "the batch"
+        )
+    return x.shape[1], x.shape[2]
 
 
 def _cropping(crop: tuple[tuple[int, int], ...]) -> tuple:

@@ -7,6 +7,7 @@ from upconv.book.figures.autoencoder import (
     routes,
     seeds_by_head,
 )
+from upconv.book.figures.checkerboards import grids, imbalance_law, overlaps, ramps_made
 from upconv.book.figures.five_ways import (
     columns_landing,
     four_phases,
@@ -15,6 +16,14 @@ from upconv.book.figures.five_ways import (
     products,
     scattered,
     transposed_matrix,
+)
+from upconv.book.figures.interpolation import (
+    axis_matrices,
+    dark_border,
+    enlarged,
+    plane_matrices,
+    sampling,
+    tents,
 )
 from upconv.book.figures.matrix import (
     channel_blocks,
@@ -32,6 +41,12 @@ from upconv.book.figures.one_the_other import (
     nested,
     phase_sums,
 )
+from upconv.book.figures.pooling_backwards import (
+    pooling_gradients,
+    same_upsampled,
+    spectra,
+    ways_up,
+)
 from upconv.book.figures.remedies import (
     blur_gains,
     grid_over_seeds,
@@ -46,16 +61,22 @@ __all__ = [
     "Figure",
     "border_strip",
     "blur_gains",
+    "axis_matrices",
     "channel_blocks",
     "columns_landing",
     "constant_answers",
     "contributions",
+    "dark_border",
+    "enlarged",
+    "border_strip",
     "endless_kernel",
     "four_copies",
     "four_phases",
     "grid_over_seeds",
+    "grids",
     "image_through_matrix",
     "imbalance_over_steps",
+    "imbalance_law",
     "inserted_zeros",
     "learning_curves",
     "long_division",
@@ -65,18 +86,27 @@ __all__ = [
     "multiplications",
     "nested",
     "number_line",
+    "overlaps",
     "passes",
     "phase_sums",
     "pictures",
+    "plane_matrices",
+    "pooling_gradients",
     "products",
     "reconstructions",
     "routes",
+    "ramps_made",
     "rows_as_windows",
+    "sampling",
+    "same_upsampled",
     "scattered",
     "seeds_by_head",
+    "spectra",
     "stamps",
+    "tents",
     "two_directions",
     "transposed_matrix",
     "white_answers",
+    "ways_up",
     "window_and_row",
 ]

@@ -191,18 +191,18 @@ def border_strip(difference: np.ndarray, padding: int) -> Figure:
 
     Example:
         >>> border_strip(np.pad(np.zeros((4, 4)), 1, constant_values=1), 1).alt[:39]
-        'A 6×6 table of differences: 20 are not '
+        'A table of 6×6 differences: 20 are not '
     """
     drawing, (ax,) = canvas(1, width=3.6, height=3.6)
     differs = difference != 0
     text = np.where(differs, difference.astype(object), "0")
-    cells(ax, text, colors=np.where(differs, ORANGE, None), fontsize=7)
+    cells(ax, text, colors=np.where(differs, ORANGE, None), fontsize=9)
     inside = tuple(n - 2 * padding for n in difference.shape)
     frame = Rectangle((padding, padding), *inside[::-1], fill=False, edgecolor=INK, linewidth=2)
     ax.add_patch(frame)
     return Figure(
         drawing,
-        f"A {difference.shape[0]}×{difference.shape[1]} table of differences: {differs.sum()} are "
+        f"A table of {difference.shape[0]}×{difference.shape[1]} differences: {differs.sum()} are "
         f"not zero, all in a strip {padding} wide along the border; the {inside[0]}×{inside[1]} "
         "outputs inside, framed, are zero.",
     )

@@ -49,8 +49,8 @@ def white_answers(
     for row, (name, pair) in enumerate(patterns.items()):
         label, *panels = axes[3 * row : 3 * row + 3]
         grids = [float(np.std(period)) for period in pair]
-        label.text(0, 0.62, name, va="center", color=INK, fontsize=10, wrap=True)
-        label.text(0, 0.1, f"{grids[0]:.1f} → {grids[1]:.1f}", va="center", color=INK, fontsize=10)
+        label.text(0, 0.66, name, va="center", color=INK, fontsize=10)
+        label.text(0, 0.22, f"{grids[0]:.1f} → {grids[1]:.1f}", va="center", color=INK, fontsize=10)
         label.set_axis_off()
         for ax, period, title in zip(panels, pair, ("start", "trained"), strict=True):
             period = np.asarray(period, dtype=float)
@@ -130,11 +130,11 @@ def imbalance_over_steps(
     colors = (ORANGE, PURPLE, BLUE, GREEN)
     for (name, runs), color in zip(curves.items(), colors, strict=False):
         for run in runs:
-            ax.plot(steps, run, color=color, alpha=0.3, linewidth=0.7)
+            ax.plot(steps, run, color=color, alpha=0.5, linewidth=0.7)
         middle = np.mean(runs, axis=0)
         ax.plot(steps, middle, color=color, linewidth=2)
         ax.annotate(
-            name, (steps[-1], middle[-1]), (-2, 5), textcoords="offset points",
+            name, (steps[-1], middle[-1]), (-2, 8), textcoords="offset points",
             ha="right", va="bottom", color=INK, fontsize=10,
         )  # fmt: skip
     ax.set_xscale("symlog", linthresh=2)
@@ -179,10 +179,10 @@ def blur_gains(kernels: dict[str, Sequence[float]]) -> Figure:
         told.append(f"{name} {round(gain[-1], 2) + 0:g}")
     ax.set_xticks([0, 0.5, 1], ["0\nconstant", "¼", "½\ncheckerboard"])
     ax.set_xlim(0, 1)
-    ax.set_ylim(0, None)
+    ax.set_ylim(0, 1.5 * ax.get_ylim()[1])  # room for the legend
     ax.set_xlabel("cycles per pixel")
     ax.set_ylabel("gain")
-    ax.legend(loc="upper left", labelcolor=INK, fontsize=10)
+    ax.legend(loc="upper left", labelcolor=INK, fontsize=10, frameon=False)
     return Figure(
         drawing,
         "Curves of the gain of each kernel over the frequency, from a constant to the pattern that "

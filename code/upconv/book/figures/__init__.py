@@ -68,7 +68,6 @@ __all__ = [
     "contributions",
     "dark_border",
     "enlarged",
-    "border_strip",
     "endless_kernel",
     "four_copies",
     "four_phases",

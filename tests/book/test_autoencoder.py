@@ -268,8 +268,8 @@ def test_the_record_of_the_heads_holds_every_head(short, monkeypatch):
         (seed,) = head["seeds"]
         assert (len(seed["train"]), len(seed["test"])) == (1, 2)
         assert seed["before"].keys() == seed["after"].keys() == {"grid", "constant"}
-        assert autoencoder.unpacked(head["pictures"], (4, 28, 28)).max() > 0
-        assert autoencoder.unpacked(head["piece"], (24, 24)).max() > 0
+        assert autoencoder.unpacked(seed["pictures"], (4, 28, 28)).max() > 0
+        assert autoencoder.unpacked(seed["piece"], (24, 24)).max() > 0
     assert results["references"].keys() == {"constant image", "mean image", "perfect copy"}
     assert results["real"]["grid"] > 0
 

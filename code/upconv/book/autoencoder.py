@@ -575,8 +575,8 @@ def heads() -> tuple[dict, dict]:
 
     Returns:
         Settings and results; for each head its parameters, and for each seed its losses, what
-        `measured` says before and after the training; and of the first seed, packed, the
-        reconstructions of the images `SHOWN` and a piece of the answer to a constant latent.
+        `measured` says before and after the training, and, packed, the reconstructions of the
+        images `SHOWN` and a piece of the answer to a constant latent.
     """
     torch.set_num_threads(1)
     images, test = (pixels(data.load(split)[0]) for split in ("train", "test"))
@@ -591,18 +591,17 @@ def heads() -> tuple[dict, dict]:
             result["parameters"] = model.count_params()
             before = measured(model, test)
             history = train(model, seed=seed, epochs=EPOCHS, images=images, test=test)
+            piece = constant(model, test).interior[0, 0, :PIECE, :PIECE]
             result["seeds"].append(
                 {
                     "train": [round(loss, 5) for loss in history.train],
                     "test": [round(loss, 5) for loss in history.test],
                     "before": before,
                     "after": measured(model, test),
+                    "pictures": packed(answer(model, test[list(SHOWN)])),
+                    "piece": packed(piece.numpy()),
                 }
             )
-            if seed == SEEDS[0]:
-                result["pictures"] = packed(answer(model, test[list(SHOWN)]))
-                piece = constant(model, test).interior[0, 0, :PIECE, :PIECE]
-                result["piece"] = packed(piece.numpy())
             print(f"seed {seed}, {head}: test loss {history.test[-1]:.4f}", flush=True)
     settings = {
         "seeds": list(SEEDS),

@@ -23,6 +23,8 @@ __all__ = ["Record", "load", "measure"]
 
 FOLDER = Path(__file__).parent / "records"
 EXPERIMENTS = {
+    "heads": "upconv.book.autoencoder.heads",
+    "learning_rate": "upconv.book.autoencoder.learning_rate",
     "zeros": "upconv.book.zeros.experiment",
     "checkerboards": "upconv.book.survival.experiment",
     "smoothness": "upconv.book.smoothness.measure",

@@ -1,5 +1,12 @@
 """The book's figures: each function returns a :class:`Figure`, which knows its alt text."""
 
+from upconv.book.figures.autoencoder import (
+    constant_answers,
+    learning_curves,
+    reconstructions,
+    routes,
+    seeds_by_head,
+)
 from upconv.book.figures.checkerboards import grids, imbalance_law, overlaps, ramps_made
 from upconv.book.figures.five_ways import (
     columns_landing,
@@ -52,14 +59,15 @@ from upconv.book.figures.transpose import contributions, passes, pictures, stamp
 
 __all__ = [
     "Figure",
+    "border_strip",
     "blur_gains",
     "axis_matrices",
     "channel_blocks",
     "columns_landing",
+    "constant_answers",
     "contributions",
     "dark_border",
     "enlarged",
-    "border_strip",
     "endless_kernel",
     "four_copies",
     "four_phases",
@@ -69,6 +77,7 @@ __all__ = [
     "imbalance_over_steps",
     "imbalance_law",
     "inserted_zeros",
+    "learning_curves",
     "long_division",
     "matrices_on_one_axis",
     "meeting_sizes",
@@ -83,11 +92,14 @@ __all__ = [
     "plane_matrices",
     "pooling_gradients",
     "products",
+    "reconstructions",
+    "routes",
     "ramps_made",
     "rows_as_windows",
     "sampling",
     "same_upsampled",
     "scattered",
+    "seeds_by_head",
     "spectra",
     "stamps",
     "tents",

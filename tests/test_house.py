@@ -132,6 +132,15 @@ def test_importing_does_not_load_torch(module):
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.parametrize("page", ["README.md", "book/index.md"])
+def test_the_code_that_shows_the_package_runs(page):
+    text = (ROOT / page).read_text("utf8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        python(block, check=True)
+
+
 def tracked():
     """The text files of the repository."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)

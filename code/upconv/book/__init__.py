@@ -1,1 +1,1 @@
-"""What only the chapters need: data, figures, exercises and the claims ledger."""
+"""What only the chapters need: data, models, records, figures, exercises and the claims ledger."""

@@ -204,7 +204,7 @@ HEADS: dict[str, Step | None] = {
     "depth to space": _depth_to_space(keras.initializers.GlorotUniform),
     "depth to space, ICNR": _depth_to_space(ICNR),
 }
-"""The decoders by name: what each puts into the place of the three pairs of the blog's decoder.
+"""The decoders by name, and what each puts into the place of the three pairs of the blog's decoder.
 
 All begin with the blog's convolution at 4×4 and make 8, 16 and 1 channels; all but the blog's own
 go 4→7→14→28.

@@ -138,6 +138,7 @@ def learning_curves(
         first, last = (mean(losses[n] for losses in seeds) for n in (0, -1))
         ends.append(f"{name}: from {first:.3f} to {last:.3f}")
     ax.set(xlabel="epochs", ylabel="test loss, nats a pixel", xlim=(0, epochs))
+    ax.set_ylim(bottom=ax.get_ylim()[0] - 0.03)  # room for the name of the lowest reference
     ax.legend(
         loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=9, labelcolor=INK, frameon=False
     )
@@ -182,7 +183,7 @@ def seeds_by_head(
                 fontsize=8.5, color=INK)  # fmt: skip
     for name, mark in (marks or {}).items():
         ax.axvline(mark, color=INK, alpha=0.6, linewidth=1, linestyle="--")
-        place = (mark, len(heads) - 0.45)
+        place = (mark, -0.55)
         ax.annotate(name, place, (3, 0), textcoords="offset points", fontsize=8.5, color=INK)
     ax.set(ylim=(len(heads) - 0.4, -0.9), yticks=[], xlabel=what)
     ax.spines["left"].set_visible(False)

@@ -92,6 +92,19 @@ class ChapterCollector:
         return None
 
 
+@pytest.fixture
+def said(capsys):
+    """What the exercises' `check` prints for an answer, its lines joined."""
+    from upconv.book.exercises import check
+
+    def say(name, answer):
+        assert check(name, answer) is None
+        lines = capsys.readouterr().out.splitlines()
+        return " ".join(lines)
+
+    return say
+
+
 def pytest_configure(config):
     """Registers the collector for the whole tree: a conftest's own hooks end at its folder."""
     config.pluginmanager.register(ChapterCollector(), "chapters")

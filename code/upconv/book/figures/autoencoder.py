@@ -93,7 +93,7 @@ def routes(encoder: Sequence[int], decoders: dict[str, Sequence[int]]) -> Figure
         ax.plot(places, [encoder[-1], *sizes], "s-" if below else "o-", color=color, label=name)
         for place, size in zip(places[1:-1], sizes, strict=False):
             offset = (5, -12) if below else (-7, 6)
-            ax.annotate(str(size), (place, size), offset, textcoords="offset points", color=color)
+            ax.annotate(str(size), (place, size), offset, textcoords="offset points", color=INK)
     end = start + longest
     ax.annotate(str(encoder[0]), (end, encoder[0]), (-4, 5), textcoords="offset points", color=INK)
     ax.set(xticks=[], ylabel="pixels along an axis", ylim=(0, 1.15 * max(encoder)))

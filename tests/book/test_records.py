@@ -50,8 +50,9 @@ def test_a_damaged_or_foreign_record_is_refused_by_name(tmp_path, old, new, mess
         records.load("good", tmp_path)
 
 
-def test_a_list_is_no_record(tmp_path):
-    (tmp_path / "good.json").write_text("[]")
+@pytest.mark.parametrize("content", [5, list(vars(GOOD))])
+def test_what_is_no_table_is_no_record(tmp_path, content):
+    (tmp_path / "good.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match="got another content"):
         records.load("good", tmp_path)
 

@@ -601,23 +601,41 @@
     return { ...multiply(line, [levelling(phase_of, product(steps))]), shape: weight.shape };
   }
 
+  // Whole periods of the pixels around which a tent lies within the image, the tent being the box
+  // of s pixels convolved with itself, and what they have that their mean under it has not: ramps
+  // pass the tent, patterns of period s do not.
+  function apart(image, steps) {
+    const rows = (make) => steps.map((s, axis) => make(s, inner(s, image.shape[axis + 2])));
+    const inner = (s, n) => range(s - 1, s - 1 + Math.floor((n - 2 * (s - 1)) / s) * s);
+    const tent = (s, pixels) => pixels.map((m) => range(1 - s, s).map((t) => [m + t, (s - Math.abs(t)) / s ** 2]));
+    const x = multiply(image, rows((_, pixels) => copies(pixels)));
+    return [x, minus(x, multiply(image, rows(tent)))];
+  }
+
   // For each image, the share of its variance that is a grid, once what is smooth is taken away.
   function grid_energy(image, stride) {
     const size = size_of("image", image);
     const steps = per_axis("stride", stride, size.length, 1);
-    const rows = (make) => size.map((n, axis) => make(steps[axis], n));
-    // Whole periods of the pixels around which a tent lies within the image.
-    const inner = (s, n) => range(s - 1, s - 1 + Math.floor((n - 2 * (s - 1)) / s) * s);
-    const tent = (s, n) => inner(s, n).map((m) => range(1 - s, s).map((t) => [m + t, (s - Math.abs(t)) / s ** 2]));
-    const phases = (s, n) => range(0, s).map((r) => range(r, inner(s, n).length, s).map((m, _, { length }) => [m, 1 / length]));
     if (size.some((n, axis) => n < 4 * steps[axis] - 2)) fail("image", size, "4 * stride - 2 or more");
-    const x = multiply(image, rows((s, n) => copies(inner(s, n))));
-    const rest = minus(x, multiply(image, rows(tent)));
-    const grids = images(multiply(rest, rows(phases)));
+    const [x, rest] = apart(image, steps);
+    const rows = steps.map((s, axis) =>
+      range(0, s).map((r) => range(r, x.shape[axis + 2], s).map((m, _, { length }) => [m, 1 / length])),
+    );
+    const grids = images(multiply(rest, rows));
     return images(x).map((pixels, n) => {
       const floor = ROUNDING ** 2 * mean(pixels.map((value) => value ** 2));
       return variance(grids[n]) / Math.max(variance(pixels), floor, TINY);
     });
+  }
+
+  // For each image, the root mean square of what departs from constants and ramps, divided by its
+  // own: `relative` of constant_response and ramp_response, if the image is such an interior.
+  function relative_grid(image, stride) {
+    const size = size_of("image", image);
+    const steps = per_axis("stride", stride, size.length, 1);
+    if (size.some((n, axis) => n < 3 * steps[axis] - 2)) fail("image", size, "3 * stride - 2 or more");
+    const rough = images(apart(image, steps)[1]).map((rest) => norm(rest) / Math.sqrt(rest.length));
+    return images(image).map((pixels, n) => rough[n] / (norm(pixels) / Math.sqrt(pixels.length) || 1));
   }
 
   // ---- Weights to start from ----
@@ -708,6 +726,7 @@
     imbalance,
     project,
     grid_energy,
+    relative_grid,
     bilinear_,
     icnr_,
     random,

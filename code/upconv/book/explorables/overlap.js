@@ -51,21 +51,27 @@
 
   // How weights are made from the settings; with which kernels and strides they cannot be.
   const WEIGHTS = {
-    ones: { made: ones },
-    torch: { random: true, made: (now) => drawn(now.kernel, now) },
-    keras: { random: true, made: (now) => drawn(now.kernel, now, Math.sqrt(3)) },
-    bilinear: { made: (now) => A.bilinear_(ones(now), now.stride), bars: (k, s) => Math.ceil(k / 2) !== s },
+    ones: { name: "ones", made: ones },
+    torch: { name: "random (torch)", random: true, made: (now) => drawn(now.kernel, now) },
+    keras: { name: "random (Keras)", random: true, made: (now) => drawn(now.kernel, now, Math.sqrt(3)) },
+    hand: { name: "by hand", made: fitted },
+    bilinear: {
+      name: "bilinear",
+      made: (now) => A.bilinear_(ones(now), now.stride),
+      bars: (k, s) => Math.ceil(k / 2) !== s,
+    },
     icnr: {
+      name: "ICNR",
       random: true,
       made: (now) => A.interpolate(drawn(now.kernel / now.stride, now), { scale_factor: now.stride }),
       bars: (k, s) => k % s,
     },
     resize: {
+      name: "nearest, then random",
       random: true,
       made: (now) => A.collapse(drawn(now.kernel - now.stride + 1, now), now.stride).weight,
       bars: (k, s) => k < s,
     },
-    hand: { made: fitted },
   };
 
   const divisible = ({ kernel, stride }) => ({ kernel: Math.ceil(kernel / stride) * stride });
@@ -284,7 +290,7 @@
         table.fill(rows_of(values, period), { text: short, tint: (value) => value / largest(values) });
       counted.heading.textContent = `Stamps that meet: ${even(found.counts) ? "even" : "uneven"}`;
       summed.heading.textContent = `Sum of their taps: ${imbalance ? `uneven, imbalance ${A.number(imbalance)}` : "even"}`;
-      tapped.heading.textContent = `Taps, k = ${now.kernel}`;
+      tapped.heading.textContent = `Taps, k = ${now.kernel}: ${WEIGHTS[now.weights].name}`;
       fields.show(now.taps, now.kernel);
       answers.forEach(({ show }, n) => show(found.answers[n], side, found.grids[n]));
       again.disabled = !WEIGHTS[now.weights].random;
@@ -312,7 +318,7 @@
     const row = (...content) => make("div", { class: "upconv-controls" }, ...content);
     const group = (label, ...content) =>
       make("div", { class: "upconv-choice", role: "group", "aria-label": label }, make("span", {}, label), ...content);
-    const kinds = [["ones", "ones"], ["torch", "random (torch)"], ["keras", "random (Keras)"], ["hand", "by hand"]];
+    const kinds = ["ones", "torch", "keras", "hand"].map((kind) => [kind, WEIGHTS[kind].name]);
     el.append(
       group(
         "Begin with",

@@ -1,8 +1,6 @@
 // Overlap and phases: how many stamps meet in each phase of the output, what their taps add up to,
-// what becomes of a constant and of a ramp, and the remedies for a grid.
-//
-// One kernel, from one channel to one, stands in every layer. Each layer crops what its border
-// reaches, so the pictures show what repeats for ever.
+// what becomes of a constant and of a ramp, and the remedies for a grid. One kernel, from one
+// channel to one, stands in every layer.
 
 "use strict";
 (() => {
@@ -13,47 +11,40 @@
 
   const list = (length, entry) => Array.from({ length }, (_, n) => entry(n));
   const rows_of = (values, width) =>
-    list(values.length / width, (n) => [...values].slice(n * width, (n + 1) * width));
-  const tidy = (value) => (Math.abs(value) < 1e-9 ? 0 : value); // what rounding leaves of 0
+    list(values.length / width, (n) => [...values.slice(n * width, (n + 1) * width)]);
   const short = (value) => A.number(Math.round(1000 * value) / 1000);
   const even = (values) => Math.max(...values) - Math.min(...values) < 1e-9;
+  const tensor = (taps, k, axes) => A.tensor([1, 1, ...Array(axes).fill(k)], taps);
 
   // ---- Weights ----
 
-  const kernel_of = (k, { axes }) => Array(axes).fill(k);
-  const weight_of = (taps, k, now) => A.tensor([1, 1, ...kernel_of(k, now)], taps);
-
   // Uniform with the bound that torch takes for one channel, times `scale`; with two decimals, so
   // that the taps that are read are those that are computed with.
-  function drawn(k, now, scale = 1) {
-    const uniform = A.random(now.seed);
-    const bound = scale / Math.sqrt(k ** now.axes);
-    const draw = () => Math.round(100 * uniform(-bound, bound)) / 100;
-    return weight_of(list(k ** now.axes, draw), k, now);
+  function drawn({ axes, seed }, k, scale = 1) {
+    const uniform = A.random(seed);
+    const bound = scale / Math.sqrt(k ** axes);
+    return tensor(list(k ** axes, () => Math.round(100 * uniform(-bound, bound)) / 100), k, axes);
   }
 
-  // The taps that stand there, in a kernel of another size or for another number of axes: from one
-  // to two by the outer product, back by what an image of equal rows meets. So an interpolation
-  // stays one.
-  function fitted(now) {
-    const { axes, kernel, stride, taps, held } = now;
-    const at = (row, column) => (row < held.kernel && column < held.kernel ? taps[row * held.kernel + column] : 0);
+  const ones = ({ axes, kernel }) => tensor(Array(kernel ** axes).fill(1), kernel, axes);
+
+  // The taps that stand there, cut or filled up with zeros. From one axis to two by the outer
+  // product, back by what an image of equal rows meets: so an interpolation stays one.
+  function fitted({ axes, kernel, stride, taps, taps_axes }) {
+    const old = Math.round(taps.length ** (1 / taps_axes));
+    const at = (row, column) => (row < old && column < old ? taps[row * old + column] : 0);
     const across = list(kernel, (n) => n);
-    const line = (row) => across.map((column) => at(row, column));
-    let fit = axes === 2 ? across.flatMap(line) : line(0);
-    if (taps.length === kernel ** axes) fit = taps;
-    else if (axes > held.axes) fit = across.flatMap((row) => taps.map((tap) => tap * taps[row]));
-    else if (axes < held.axes) fit = across.map((n) => across.reduce((sum, row) => sum + at(row, n), 0) / stride);
-    return weight_of(fit, kernel, now);
+    if (axes > taps_axes) return tensor(taps.flatMap((one) => taps.map((tap) => one * tap)), kernel, axes);
+    const line = axes < taps_axes ? (n) => across.reduce((sum, row) => sum + at(row, n), 0) / stride : (n) => at(0, n);
+    const all = axes > 1 ? across.flatMap((row) => across.map((n) => at(row, n))) : across.map(line);
+    return tensor(all, kernel, axes);
   }
 
-  const ones = (now) => weight_of(list(now.kernel ** now.axes, () => 1), now.kernel, now);
-
-  // How weights are made from the settings; with which kernels and strides they cannot be.
+  // How weights are made from the settings, and for which kernels and strides they cannot be.
   const WEIGHTS = {
     ones: { name: "ones", made: ones },
-    torch: { name: "random (torch)", random: true, made: (now) => drawn(now.kernel, now) },
-    keras: { name: "random (Keras)", random: true, made: (now) => drawn(now.kernel, now, Math.sqrt(3)) },
+    torch: { name: "random (torch)", random: true, made: (now) => drawn(now, now.kernel) },
+    keras: { name: "random (Keras)", random: true, made: (now) => drawn(now, now.kernel, Math.sqrt(3)) },
     hand: { name: "by hand", made: fitted },
     bilinear: {
       name: "bilinear",
@@ -63,28 +54,27 @@
     icnr: {
       name: "ICNR",
       random: true,
-      made: (now) => A.interpolate(drawn(now.kernel / now.stride, now), { scale_factor: now.stride }),
+      made: (now) => A.interpolate(drawn(now, now.kernel / now.stride), { scale_factor: now.stride }),
       bars: (k, s) => k % s,
     },
     resize: {
       name: "nearest, then random",
       random: true,
-      made: (now) => A.collapse(drawn(now.kernel - now.stride + 1, now), now.stride).weight,
+      made: (now) => A.collapse(drawn(now, now.kernel - now.stride + 1), now.stride).weight,
       bars: (k, s) => k < s,
     },
   };
 
   const divisible = ({ kernel, stride }) => ({ kernel: Math.ceil(kernel / stride) * stride });
 
-  const projected = (onto) => (now) => ({
+  const projected = (onto) => ({ axes, kernel, stride, taps }) => ({
     weights: "hand",
-    taps: [...A.project(weight_of(now.taps, now.kernel, now), now.stride, onto).data],
+    taps: [...A.project(tensor(taps, kernel, axes), stride, onto).data],
   });
 
-  // w and then the box is nearest upsampling and then flipped w, see the theorem on blurs.
-  function blurred(now) {
-    const { axes, kernel, stride, taps } = now;
-    const { data } = A.collapse(A.flipped(weight_of(taps, kernel, now)), stride).weight;
+  // w and then the box is nearest upsampling and then flipped w: the theorem on blurs.
+  function blurred({ axes, kernel, stride, taps }) {
+    const { data } = A.collapse(A.flipped(tensor(taps, kernel, axes)), stride).weight;
     return { weights: "hand", kernel: kernel + stride - 1, taps: [...data].map((tap) => tap / stride ** axes) };
   }
 
@@ -116,55 +106,56 @@
 
   // ---- What the layers do ----
 
-  // What they make of an input that holds value(place, size): `side` pixels along each axis.
-  function response(now, weight, side, value) {
-    const { axes, kernel, stride, layers } = now;
+  // What they make of a constant 1 and of a ramp from 0 to 1, `side` pixels along each axis. Each
+  // layer crops what its border reaches, so that what is left repeats for ever.
+  function responses({ axes, kernel, stride, layers }, weight, side) {
     const crop = Math.max(kernel - stride, 0);
-    const before = (size) => Math.ceil((size - kernel + 2 * crop) / stride) + 1;
-    const size = list(layers, () => before).reduce((n, step) => step(n), side);
-    const geometry = new A.Geometry({ kernel: kernel_of(kernel, now), stride, padding: crop });
-    const values = list(size ** axes, (n) => value((Math.floor(n / size) * (axes - 1) + (n % size)) / axes, size));
-    let x = weight_of(values, size, now);
-    for (let n = 0; n < layers; n++) x = A.conv_transpose(x, weight, geometry);
-    const width = x.shape.at(-1);
-    return weight_of(x.data.filter((_, n) => n % width < side && n < side * width), side, now);
+    const paddings = [];
+    let size = side;
+    for (let n = 0; n < layers; n++) {
+      const before = Math.ceil((size - kernel + 2 * crop) / stride) + 1;
+      paddings.unshift([crop, (before - 1) * stride + kernel - crop - size]);
+      size = before;
+    }
+    const along = (n) => (axes === 2 ? (Math.floor(n / size) + (n % size)) / 2 : n) / (size - 1);
+    const area = size ** axes;
+    const plain = [...Array(area).fill(1), ...list(area, along)];
+    return paddings.reduce((x, padding) => {
+      const settings = { kernel: Array(axes).fill(kernel), stride, padding: Array(axes).fill(padding) };
+      return A.conv_transpose(x, weight, new A.Geometry(settings));
+    }, A.tensor([2, 1, ...Array(axes).fill(size)], plain));
   }
 
-  const constant = () => 1;
-  const ramp = (place, size) => place / Math.max(size - 1, 1);
-
   function measured(now) {
-    const { kernel, stride, layers, taps } = now;
-    const weight = weight_of(taps, kernel, now);
-    const geometry = new A.Geometry({ kernel: kernel_of(kernel, now), stride });
+    const { axes, kernel, stride, layers, taps } = now;
+    const weight = tensor(taps, kernel, axes);
+    const geometry = new A.Geometry({ kernel: Array(axes).fill(kernel), stride });
     let composed = weight; // of all layers, seen from the first
     for (let n = 1; n < layers; n++) composed = A.conv_transpose(composed, weight, geometry);
     const period = stride ** layers;
     const side = period < 5 ? 24 : 4 * period;
-    const answers = [constant, ramp].map((value) => response(now, weight, side, value));
+    const answers = responses(now, weight, side);
     return {
       period,
       side,
-      counts: A.overlap(geometry.kernel, stride, layers).data,
-      gains: A.phase_gains(composed, period).data.map(tidy),
-      imbalance: tidy(A.imbalance(composed, period)),
-      answers: answers.map(({ data }) => data),
-      grids: answers.map((answer) => tidy(A.relative_grid(answer, period)[0])),
+      counts: [...A.overlap(geometry.kernel, stride, layers).data],
+      gains: [...A.phase_gains(composed, period).data],
+      imbalance: A.imbalance(composed, period),
+      answers: rows_of(answers.data, side ** axes),
+      grids: A.relative_grid(answers, period).map((share) => (share < 1e-9 ? 0 : share)),
     };
   }
 
+  const between = (values) => [...new Set([Math.min(...values), Math.max(...values)].map(short))].join(" to ");
+  const evenness = (values) => (even(values) ? "even" : "uneven");
+  const verdict = (share) => (share ? `grid ${A.number(share)}` : "no grid");
+
   // What is seen, in words.
   function told({ layers }, { counts, gains, grids }) {
-    const between = (values) => {
-      const ends = [Math.min(...values), Math.max(...values)].map(short);
-      return ends[0] === ends[1] ? ends[0] : ends.join(" to ");
-    };
-    const word = (values) => (even(values) ? "even" : "uneven");
-    const [met, sums] = layers > 1 ? ["ways to", "products"] : ["stamps in", "taps"];
-    const [flat, rise] = grids.map((share) => (share ? `a grid, ${A.number(share)} of the answer` : "no grid"));
+    const [met, added] = layers > 1 ? ["ways to", "products of taps"] : ["stamps in", "taps"];
     return (
-      `${between(counts)} ${met} each pixel: the counts are ${word(counts)}. Their ${sums} add up to ` +
-      `${between(gains)}: the sums are ${word(gains)}. A constant gets ${flat}; a ramp gets ${rise}.`
+      `${between(counts)} ${met} each pixel: ${evenness(counts)}. Their ${added} add up to ${between(gains)} ` +
+      `in each phase: ${evenness(gains)}. On a constant: ${verdict(grids[0])}; on a ramp: ${verdict(grids[1])}.`
     );
   }
 
@@ -178,7 +169,7 @@
   // The taps as fields; the one that is being written in is left alone.
   function tap_fields(onedit) {
     const body = make("tbody");
-    const element = make("table", { class: "upconv-grid upconv-taps", "aria-label": "Taps of the kernel" }, body);
+    const element = make("table", { class: "upconv-grid", "aria-label": "Taps of the kernel" }, body);
     let fields = [];
     let shown;
     function field(n, name) {
@@ -197,9 +188,9 @@
         body.replaceChildren(...rows_of(cells, width).map((row) => make("tr", {}, ...row)));
       }
       shown = [taps, width];
-      const largest = Math.max(...taps.map(Math.abs)) || 1;
+      const largest = Math.max(...taps.map(Math.abs), 1e-9);
       fields.forEach((input, n) => {
-        if (input !== document.activeElement) input.value = Number(tidy(taps[n]).toPrecision(3));
+        if (input !== document.activeElement) input.value = Math.round(1000 * taps[n]) / 1000;
         input.parentNode.style.setProperty("--tint", Math.abs(taps[n]) / largest);
         input.parentNode.classList.toggle("minus", taps[n] < 0);
       });
@@ -215,7 +206,7 @@
     const profile = make("svg:svg", { "aria-hidden": "true", preserveAspectRatio: "none" }, zero, line);
     const { heading, element } = panel("upconv-answer", image.element, profile);
     const show = (values, side, share) => {
-      heading.textContent = `${name}: ${share ? `grid ${A.number(share)}` : "no grid"}`;
+      heading.textContent = `${name}: ${verdict(share)}`;
       const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
       const pixels = list(side ** 2, (n) => values[n % values.length]); // one axis: equal rows
       image.show(pixels, side, { low, high, label: `What becomes of ${heading.textContent}.` });
@@ -223,7 +214,7 @@
       const height = (value) => (high - value) / (high - low || 1);
       profile.setAttribute("viewBox", `0 -0.05 ${side} 1.1`);
       zero.setAttribute("d", `M0 ${height(0)}h${side}`);
-      line.setAttribute("d", pixels.slice(0, side).map((value, n) => `${n ? "V" : "M0 "}${height(value)}h1`).join(""));
+      line.setAttribute("d", `M0 ${height(values[0])}${list(side, (n) => `V${height(values[n])}h1`).join("")}`);
     };
     return { element, show };
   }
@@ -231,13 +222,13 @@
   // ---- The figure ----
 
   function render({ model, el }) {
-    let held = {}; // axes and kernel of the taps
-    let made; // the settings that they were made for
+    let taps_axes = 1;
+    let made; // the settings for which the taps were made
     let found;
     let chosen = [0, 0];
-    const state = () => ({ ...model.all(), held });
+    const state = () => ({ ...model.all(), taps_axes });
 
-    const { seed } = model.all();
+    const { seed } = state();
     const begin = (text, settings) => button(text, () => model.set({ stride: 2, layers: 1, ...settings }));
     const layers = slider({ model, name: "layers", label: "Layers", min: 1, max: 3 });
     const again = button("Draw again", () => model.set("seed", model.get("seed") + 1));
@@ -266,17 +257,16 @@
 
     // Which taps a phase sums. It stays chosen when the pointer or the focus has left it.
     function show_phase() {
-      const { axes, kernel, stride, layers, taps } = model.all();
-      const [row, column] = (chosen = [axes === 2 ? chosen[0] % found.period : 0, chosen[1] % found.period]);
+      const { axes, kernel, stride, layers, taps } = state();
+      const [row, column] = [axes === 2 ? chosen[0] % found.period : 0, chosen[1] % found.period];
       for (const table of [counts, gains]) table.mark((r, c) => (r === row && c === column ? "lit" : ""));
-      const lit = taps.map(
-        (_, n) => layers === 1 && Math.floor(n / kernel) % stride === row && (n % kernel) % stride === column,
-      );
+      const of_phase = (n) => Math.floor(n / kernel) % stride === row && (n % kernel) % stride === column;
+      const lit = taps.map((_, n) => layers === 1 && of_phase(n));
       fields.mark(lit);
       const at = row * found.period + column;
-      const terms = taps.filter((_, n) => lit[n]).map((tap) => short(tap));
+      const terms = taps.filter((_, n) => lit[n]).map(short);
       if (terms.length > 9) terms.splice(8, terms.length, "…");
-      const added = layers > 1 ? `the products of the taps on ${found.counts[at]} ways add up to` : terms.join(" + ") + " =";
+      const added = layers > 1 ? `the products on ${found.counts[at]} ways add up to` : `${terms.join(" + ")} =`;
       const name = axes === 2 ? `(${row}, ${column})` : column;
       sum.textContent = `Phase ${name}: ${added.replaceAll("+ −", "− ")} ${short(found.gains[at])}.`;
     }
@@ -284,15 +274,16 @@
     function draw() {
       const now = state();
       found = measured(now);
-      const { period, side, imbalance } = found;
-      const largest = (values) => Math.max(...values.map(Math.abs)) || 1;
-      for (const [table, values] of [[counts, found.counts], [gains, found.gains]])
-        table.fill(rows_of(values, period), { text: short, tint: (value) => value / largest(values) });
-      counted.heading.textContent = `Stamps that meet: ${even(found.counts) ? "even" : "uneven"}`;
-      summed.heading.textContent = `Sum of their taps: ${imbalance ? `uneven, imbalance ${A.number(imbalance)}` : "even"}`;
+      for (const [table, values] of [[counts, found.counts], [gains, found.gains]]) {
+        const largest = Math.max(...values.map(Math.abs), 1e-9);
+        table.fill(rows_of(values, found.period), { text: short, tint: (value) => value / largest });
+      }
+      const imbalance = even(found.gains) ? "" : `, imbalance ${A.number(found.imbalance)}`;
+      counted.heading.textContent = `Stamps that meet: ${evenness(found.counts)}`;
+      summed.heading.textContent = `Sum of their taps: ${evenness(found.gains)}${imbalance}`;
       tapped.heading.textContent = `Taps, k = ${now.kernel}: ${WEIGHTS[now.weights].name}`;
       fields.show(now.taps, now.kernel);
-      answers.forEach(({ show }, n) => show(found.answers[n], side, found.grids[n]));
+      answers.forEach(({ show }, n) => show(found.answers[n], found.side, found.grids[n]));
       again.disabled = !WEIGHTS[now.weights].random;
       remedies.at(-1).disabled = now.kernel + now.stride - 1 > MOST_TAPS;
       note.textContent = "Press one, and read here what it has done.";
@@ -310,12 +301,12 @@
       if (settings === made) return draw();
       made = settings;
       const taps = [...WEIGHTS[weights].made(now).data];
-      held = { axes, kernel };
+      taps_axes = axes;
       layers.bound(1, MOST_LAYERS[stride]);
       model.set({ weights, taps });
     }
 
-    const row = (...content) => make("div", { class: "upconv-controls" }, ...content);
+    const block = (kind, ...content) => make("div", { class: `upconv-${kind}` }, ...content);
     const group = (label, ...content) =>
       make("div", { class: "upconv-choice", role: "group", "aria-label": label }, make("span", {}, label), ...content);
     const kinds = ["ones", "torch", "keras", "hand"].map((kind) => [kind, WEIGHTS[kind].name]);
@@ -325,23 +316,23 @@
         begin("k = 4, random", { kernel: 4, weights: "torch", seed }),
         begin("k = 3, (½, 1, ½)", { kernel: 3, weights: "bilinear" }),
       ),
-      row(
+      block(
+        "controls",
         slider({ model, name: "kernel", label: "Kernel k", min: 1, max: MOST_TAPS }).element,
         slider({ model, name: "stride", label: "Stride s", min: 1, max: 3 }).element,
         layers.element,
         choice({ model, name: "axes", label: "Axes", options: [[1, "one"], [2, "two"]] }).element,
       ),
-      row(choice({ model, name: "weights", label: "Weights", options: kinds }).element, again),
+      block("controls", choice({ model, name: "weights", label: "Weights", options: kinds }).element, again),
       group("Remedies", ...remedies),
       note,
       sentence,
-      make(
-        "div",
-        { class: "upconv-stage" },
-        make("div", { class: "upconv-tables" }, counted.element, summed.element, sum),
+      block(
+        "stage",
+        block("tables", counted.element, summed.element, sum),
         ...answers.map(({ element }) => element),
+        tapped.element,
       ),
-      tapped.element,
       said.element,
     );
     model.on("change", settle);

@@ -299,9 +299,9 @@
   function conv_matrix(weight, input_shape, geometry) {
     check({ shape: [1, ...input_shape] }, weight, geometry, false, "input_shape");
     const columns = product(input_shape);
-    const ones = filled([columns, ...input_shape], 0);
-    for (let n = 0; n < columns; n++) ones.data[n * columns + n] = 1;
-    const { data } = conv(ones, weight, geometry);
+    const batch = filled([columns, ...input_shape], 0);
+    for (let n = 0; n < columns; n++) batch.data[n * columns + n] = 1;
+    const { data } = conv(batch, weight, geometry);
     const rows = data.length / columns;
     const entry = (_, n) => data[(n % columns) * rows + Math.floor(n / columns)];
     return { shape: [rows, columns], data: data.map(entry) };
@@ -384,7 +384,7 @@
 
   // ---- Upsampling and a convolution as one transposed convolution, and back ----
 
-  // What linear upsampling by s makes of a single 1, for an even k of 2s or an odd one of 2s - 1.
+  // k values, falling from 1 in the middle towards 0 at a distance of s.
   const tent = (k, s) => range(0, k).map((t) => 1 - Math.abs(t - (k - 1) / 2) / s);
 
   const check_mode = (mode) =>
@@ -426,23 +426,22 @@
   // [before, after] on each axis.
   function collapse(weight, scale, { padding = 0, mode = "nearest" } = {}) {
     check_mode(mode);
-    const conv = new Geometry({ kernel: kernel_of(weight), padding });
-    const stride = per_axis("scale", scale, conv.axes, 1);
+    const kernel = kernel_of(weight);
+    const plain = new Geometry({ kernel, padding });
+    const stride = per_axis("scale", scale, kernel.length, 1);
     // Upsampling makes of a single 1 a box, or a tent that reaches so far over its s outputs.
     const over = stride.map((s) => (mode === "nearest" ? 0 : Math.floor(s / 2)));
     const stamps = stride.map((s, n) => (over[n] ? tent(s + 2 * over[n], s) : box(s)));
-    const ends = (formula) =>
-      conv.padding.map((pair, n) => pair.map((p, end) => formula(p, n, end)));
-    const margin = ends((p, n) => {
-      if (p >= conv.kernel[n]) fail("padding", p, `less than the kernel's ${conv.kernel[n]}`);
-      return over[n] && Math.ceil((p + over[n]) / stride[n]);
+    const ends = (formula) => plain.padding.map((pair, n) => pair.map((p) => formula(p, n)));
+    const more = (p, n) => over[n] && Math.ceil((p + over[n]) / stride[n]);
+    const crop = ends((p, n) => {
+      if (p >= kernel[n]) fail("padding", p, `less than the kernel's ${kernel[n]}`);
+      return kernel[n] - 1 - p + over[n] + stride[n] * more(p, n);
     });
-    const crop = ends(
-      (p, n, end) => conv.kernel[n] - 1 - p + over[n] + stride[n] * margin[n][end],
-    );
     const result = convolved(flipped(weight), stamps);
     const geometry = new Geometry({ kernel: result.shape.slice(2), stride, padding: crop });
-    return { weight: result, geometry, margin, strip: ends((p, n) => over[n] && p) };
+    const strip = ends((p, n) => over[n] && p);
+    return { weight: result, geometry, margin: ends(more), strip };
   }
 
   function divide(weight, scale) {
@@ -733,14 +732,13 @@
     return text.replaceAll("-", "−");
   }
 
-  (globalThis.upconv ??= {}).arithmetic = Object.freeze({
-    ...{ Geometry, solve, limits, tensor },
-    ...{ connections, conv, conv_transpose, conv_matrix },
-    ...{ flipped, inserted, zero_insertion, phases, polyphase },
-    ...{ interpolate, collapse, divide },
-    ...{ average_pool, average_pool_gradient, max_pool, max_pool_gradient },
-    ...{ max_unpool, insert_zeros },
-    ...{ overlap, phase_gains, imbalance, project, grid_energy, relative_grid },
-    ...{ bilinear_, icnr_, random, number },
-  });
+  (globalThis.upconv ??= {}).arithmetic = {
+    Geometry, solve, limits,
+    tensor, connections, conv, conv_transpose, conv_matrix,
+    flipped, inserted, zero_insertion, phases, polyphase,
+    interpolate, collapse, divide,
+    average_pool, average_pool_gradient, max_pool, max_pool_gradient, max_unpool, insert_zeros,
+    overlap, phase_gains, imbalance, project, grid_energy, relative_grid,
+    bilinear_, icnr_, random, number,
+  };
 })();

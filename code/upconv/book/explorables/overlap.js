@@ -146,7 +146,7 @@
     };
   }
 
-  const between = (values) => [...new Set([Math.min(...values), Math.max(...values)].map(short))].join(" to ");
+  const between = (values, text) => [...new Set([Math.min(...values), Math.max(...values)].map(text))].join(" to ");
   const evenness = (values) => (even(values) ? "even" : "uneven");
   const verdict = (share) => (share ? `grid ${A.number(share)}` : "no grid");
 
@@ -154,7 +154,7 @@
   function told({ layers }, { counts, gains, grids }) {
     const [met, added] = layers > 1 ? ["ways to", "products of taps"] : ["stamps in", "taps"];
     return (
-      `${between(counts)} ${met} each pixel: ${evenness(counts)}. Their ${added} add up to ${between(gains)} ` +
+      `${between(counts, String)} ${met} each pixel: ${evenness(counts)}. Their ${added} add up to ${between(gains, short)} ` +
       `in each phase: ${evenness(gains)}. On a constant: ${verdict(grids[0])}; on a ramp: ${verdict(grids[1])}.`
     );
   }
@@ -181,13 +181,13 @@
       input.addEventListener("blur", () => show(...shown));
       return input;
     }
-    function show(taps, width) {
-      if (fields.length !== taps.length || shown[1] !== width) {
-        fields = taps.map((_, n) => field(n, width < taps.length ? `${Math.floor(n / width)}, ${n % width}` : n));
+    function show(taps, width, axes) {
+      if (fields.length !== taps.length || shown[2] !== axes) {
+        fields = taps.map((_, n) => field(n, axes === 2 ? `${Math.floor(n / width)}, ${n % width}` : n));
         const cells = fields.map((input) => make("td", {}, input));
         body.replaceChildren(...rows_of(cells, width).map((row) => make("tr", {}, ...row)));
       }
-      shown = [taps, width];
+      shown = [taps, width, axes];
       const largest = Math.max(...taps.map(Math.abs), 1e-9);
       fields.forEach((input, n) => {
         if (input !== document.activeElement) input.value = Math.round(1000 * taps[n]) / 1000;
@@ -266,7 +266,7 @@
       const at = row * found.period + column;
       const terms = taps.filter((_, n) => lit[n]).map(short);
       if (terms.length > 9) terms.splice(8, terms.length, "…");
-      const added = layers > 1 ? `the products on ${found.counts[at]} ways add up to` : `${terms.join(" + ")} =`;
+      const added = layers > 1 ? `the products on ${found.counts[at]} ways add up to` : `${terms.join(" + ") || "no taps"} =`;
       const name = axes === 2 ? `(${row}, ${column})` : column;
       sum.textContent = `Phase ${name}: ${added.replaceAll("+ −", "− ")} ${short(found.gains[at])}.`;
     }
@@ -274,15 +274,17 @@
     function draw() {
       const now = state();
       found = measured(now);
-      for (const [table, values] of [[counts, found.counts], [gains, found.gains]]) {
+      const fill = (table, values, text) => {
         const largest = Math.max(...values.map(Math.abs), 1e-9);
-        table.fill(rows_of(values, found.period), { text: short, tint: (value) => value / largest });
-      }
+        table.fill(rows_of(values, found.period), { text, tint: (value) => value / largest });
+      };
+      fill(counts, found.counts, String);
+      fill(gains, found.gains, short);
       const imbalance = even(found.gains) ? "" : `, imbalance ${A.number(found.imbalance)}`;
       counted.heading.textContent = `Stamps that meet: ${evenness(found.counts)}`;
       summed.heading.textContent = `Sum of their taps: ${evenness(found.gains)}${imbalance}`;
       tapped.heading.textContent = `Taps, k = ${now.kernel}: ${WEIGHTS[now.weights].name}`;
-      fields.show(now.taps, now.kernel);
+      fields.show(now.taps, now.kernel, now.axes);
       answers.forEach(({ show }, n) => show(found.answers[n], found.side, found.grids[n]));
       again.disabled = !WEIGHTS[now.weights].random;
       remedies.at(-1).disabled = now.kernel + now.stride - 1 > MOST_TAPS;

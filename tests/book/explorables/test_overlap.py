@@ -137,7 +137,8 @@ def check(figure) -> None:
     ):
         assert re.match(f"{name}: (no grid|grid .*)$", heading)
         assert near(heading.split("grid ")[1], share, 0) if share else "no grid" in heading
-        assert heading.split(": ")[1] in figure.sentence
+    constant, ramp = (heading.split(": ")[1] for heading in answers)
+    assert figure.sentence.endswith(f"On a constant: {constant}; on a ramp: {ramp}.")
     assert f"k = {state['kernel']}" in taps
     for at, picture in enumerate(wanted["pictures"]):
         low, high = min(0, picture.min()), max(0, picture.max())
@@ -302,6 +303,16 @@ def test_whatever_is_drawn_a_resize_convolution_has_no_grid_on_constants(figure)
 
 
 # ------------------------------------------------------------------------------- Taps and phases
+
+
+def test_an_interpolation_by_hand_stays_one_on_one_axis_and_on_two(figure):
+    page = figure(kernel=3, weights="bilinear")
+    page.choose("by hand")
+    page.choose("one")
+    np.testing.assert_allclose(page.weight[0, 0], [0.5, 1, 0.5])
+    page.choose("two")
+    np.testing.assert_allclose(page.weight[0, 0], np.outer([0.5, 1, 0.5], [0.5, 1, 0.5]))
+    check(page)
 
 
 def test_taps_are_written_as_a_reader_writes(figure):

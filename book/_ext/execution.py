@@ -49,14 +49,17 @@ MARK = "clean"  # stands beside the doctrees of a build that ended without a war
 
 
 def fingerprint(root: Path) -> str:
-    """Sixteen letters that change when anything under code/ or an installed version does."""
+    """Sixteen letters that change when anything under code/ or an installed version does.
+
+    Scripts and style sheets do not count: the pages load them, and no cell shows one.
+    """
     digest = hashlib.sha256(platform.python_version().encode())
     project = tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]
     for name in sorted({*project["dependencies"], *project["optional-dependencies"]["book"]}):
         digest.update(f"{name} {metadata.version(name)}\n".encode())
     for path in sorted((root / "code").rglob("*")):
         hidden = any(p == "__pycache__" or p.endswith(".egg-info") for p in path.parts)
-        if path.is_file() and not hidden:
+        if path.is_file() and not hidden and path.suffix not in (".js", ".css"):
             digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]

@@ -1,1 +1,5 @@
-"""What only the chapters need: data, models, records, figures, exercises and the claims ledger."""
+"""What only the chapters need: data, models, records, figures, explorables, exercises, ledger."""
+
+from upconv.book.explorables import explorable
+
+__all__ = ["explorable"]

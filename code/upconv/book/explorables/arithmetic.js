@@ -193,13 +193,13 @@
     return weight.shape[0] ? kernel : fail("weight", weight.shape, "no axis of size 0");
   }
 
-  function check(x, weight, { axes, kernel, groups }, transposed) {
-    size_of("x", x, axes);
+  function check(x, weight, { axes, kernel, groups }, transposed, name = "x") {
+    size_of(name, x, axes);
     if (!same(kernel_of(weight), kernel)) fail("weight", weight.shape, `a kernel ${shown(kernel)}`);
     const [rows, columns] = weight.shape;
     if (rows % groups) fail("groups", groups, `a divisor of ${rows}, the weight's first axis`);
     const channels = transposed ? rows : columns * groups;
-    if (x.shape[1] !== channels) fail("x", x.shape, `${channels} channels`);
+    if (x.shape[1] !== channels) fail(name, x.shape, `${channels} channels`);
   }
 
   // Every spatial axis of x times a sparse matrix: rows[axis][m] lists what makes output m, as
@@ -268,19 +268,22 @@
     const [read, write] = transposed ? [small, large] : [large, small];
     const [taps, area, out_area] = [kernel, size, out_size].map(product);
     const [reads, writes] = [channels / groups, out_channels / groups];
-    const step = transposed ? columns : 1;
+    const step = transposed ? columns * taps : taps;
     const y = filled([batch, out_channels, ...out_size], 0);
     const [w, values, sums] = [weight.data, x.data, y.data];
     for (let b = 0; b < batch; b++) {
       for (let n = 0; n < tap.length; n++) {
         for (let to = 0; to < out_channels; to++) {
           const from = Math.floor(to / writes) * reads; // the first channel of the same group
-          const first = transposed ? from * columns + (to % columns) : to * columns;
+          const kernel_number = transposed ? from * columns + (to % columns) : to * columns;
+          let weight_at = kernel_number * taps + tap[n];
+          let value_at = (b * channels + from) * area + read[n];
           let sum = 0;
-          for (let c = 0; c < reads; c++)
-            sum +=
-              w[(first + c * step) * taps + tap[n]] *
-              values[(b * channels + from + c) * area + read[n]];
+          for (let c = 0; c < reads; c++) {
+            sum += w[weight_at] * values[value_at];
+            weight_at += step;
+            value_at += area;
+          }
           sums[(b * out_channels + to) * out_area + write[n]] += sum;
         }
       }
@@ -295,6 +298,7 @@
 
   // The matrix of conv for inputs [channels, ...size]: column n is what it makes of a 1 at place n.
   function conv_matrix(weight, input_shape, geometry) {
+    check({ shape: [1, ...input_shape] }, weight, geometry, false, "input_shape");
     const columns = product(input_shape);
     const ones = filled([columns, ...input_shape], 0);
     for (let n = 0; n < columns; n++) ones.data[n * columns + n] = 1;

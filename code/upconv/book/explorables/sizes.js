@@ -43,7 +43,9 @@ layer = nn.Conv{Transpose|}2d(
 y = layer(torch.zeros(1, 8, $i, $i))  # (1, 4, $o, $o)`,
     Keras: `import keras
 
-layer = $keras
+$name = keras.layers.Conv2D{Transpose|}(
+    4, kernel_size=$k, strides=$s, padding="$word",{ output_padding=$added,|} dilation_rate=$d
+)$stack
 y = layer(keras.ops.zeros((1, $i, $i, 8)))  # (1, $o, $o, 4)`,
     TensorFlow: `import tensorflow as tf
 
@@ -79,19 +81,15 @@ layer = onnx.helper.make_node(
   };
 
   // Keras knows padding by words only: what they do not say is another layer's work.
-  function in_keras({ transposed, k, s, p, d, rest, reach, after }) {
-    const layer = (words) =>
-      `keras.layers.Conv2D${transposed ? "Transpose" : ""}(
-        4, kernel_size=${k}, strides=${s}, ${words}, dilation_rate=${d}
-    )`;
-    if (p && reach - s === 2 * p && (transposed ? rest === 0 : s === 1)) return layer('padding="same"');
-    const bare = layer(transposed ? `output_padding=${Math.max(rest - p, 0)}` : 'padding="valid"');
-    if (!p) return bare;
-    const crop = `(${p}, ${after})`;
+  function in_keras({ transposed, s, p, rest, reach, after }) {
+    if (p && reach - s === 2 * p && (transposed ? rest === 0 : s === 1))
+      return { name: "layer", word: "same", added: "None", stack: "" };
+    const bare = { name: "layer", word: "valid", added: Math.max(rest - p, 0), stack: "" };
+    if (p === 0) return bare;
     const both = transposed
-      ? [bare, `keras.layers.Cropping2D((${crop}, ${crop}))`]
-      : [`keras.layers.ZeroPadding2D(${p})`, bare];
-    return `keras.Sequential([\n    ${both.join(",\n    ")},\n])`;
+      ? `conv, keras.layers.Cropping2D(((${p}, ${after}), (${p}, ${after})))`
+      : `keras.layers.ZeroPadding2D(${p}), conv`;
+    return { ...bare, name: "conv", stack: `\nlayer = keras.Sequential([${both}])` };
   }
 
   function code(framework, at) {
@@ -99,9 +97,9 @@ layer = onnx.helper.make_node(
     if (framework === "Keras" && s > 1 && d > 1)
       return "# Keras refuses strides and dilation_rate above 1\n# together. Set one of them to 1.";
     const cut = transposed ? p - rest : p;
-    const values = { ...at, cut, after: Math.max(cut, 0) };
-    values.keras = in_keras(values);
-    values.compiled = d > 1 ? "@tf.function(jit_compile=True)  # dilation on a CPU" : "";
+    const compiled = d > 1 ? "@tf.function(jit_compile=True)  # dilation on a CPU" : "";
+    const values = { ...at, cut, after: Math.max(cut, 0), compiled };
+    Object.assign(values, in_keras(values));
     return TEMPLATES[framework]
       .replace(/\{([^{}|]*)\|([^{}]*)\}/g, transposed ? "$1" : "$2")
       .replace(/\$(\w+)/g, (_, name) => values[name])
@@ -144,19 +142,21 @@ layer = onnx.helper.make_node(
   }
 
   function sentence({ transposed, i, o, p, rest }) {
-    const sizes = `${count(i, "input")} → ${count(o, "output")}.`;
-    const last = rest > 1 ? `the last ${rest}` : "the last";
-    if (!transposed)
-      return rest
-        ? `${sizes} No window reaches ${last} (dashed). The way back needs output_padding ${rest}.`
-        : `${sizes} The windows reach the end. The way back needs no output_padding.`;
-    if (!rest) return `${sizes} Without output_padding, the line ends with the last stamp.`;
+    const sizes = `${count(i, "input")} become ${count(o, "output")}.`;
+    if (!transposed) {
+      const end = rest ? `leave ${count(rest, "position")} (dashed) unread at` : "reach";
+      return `${sizes} The windows ${end} the end. The way back needs output_padding ${rest}.`;
+    }
+    if (!rest) return `${sizes} The line ends with the last stamp.`;
     const empty = Math.min(rest - p, o);
-    const what = empty > 0 ? `${empty} of it beyond all stamps: 0` : "stamped, and cropped without it";
-    return `${sizes} output_padding makes the line ${rest} longer (dashed) before it is cropped. So ${last} output is new (purple): ${what}.`;
+    const what = empty > 0 ? `${empty} beyond all stamps, always 0` : "what was cropped before";
+    return (
+      `${sizes} output_padding makes the line ${rest} longer (dashed) before it is cropped. ` +
+      `So it keeps ${rest} more at the end (purple): ${what}.`
+    );
   }
 
-  const TEXT = 18; // pixels: the height of the words above a row
+  const TEXT = 20; // pixels: the height of the words above a row
   const ROOM = 3; // squares: the height of all stamps, however many lie above each other
 
   function picture() {
@@ -175,15 +175,16 @@ layer = onnx.helper.make_node(
       const paths = Object.fromEntries(kinds.map((kind) => [kind, ""]));
       const written = [];
       let [row, y] = ["", 0];
-      const write = (text, x, below, size) =>
-        written.push(make("svg:text", { x, y: y + below, "font-size": size, "data-row": row }, text));
+      const write = (text, x, below, more) =>
+        written.push(make("svg:text", { x, y: y + below, "data-row": row, ...more }, text));
 
       function square(place, top, height, text, ...fills) {
         const left = column(Math.floor(place));
         if (!(column(Math.ceil(place)) - left <= 1)) return;
         const x = unit * (left + (place % 1));
         for (const fill of fills) paths[fill] += `M${x} ${y + top}h${unit}v${height}h-${unit}z`;
-        if (height > 11) write(text, x + unit / 2, top + height / 2, Math.min(13, height - 2));
+        const size = Math.min(13, height - 2);
+        if (size > 9) write(text, x + unit / 2, top + height / 2, { style: `font-size: ${size}px` });
       }
 
       const values = numbers(at);
@@ -198,24 +199,23 @@ layer = onnx.helper.make_node(
             const value = weight * (transposed ? values.small[q] : values.line[place]);
             square(place, height * (q % layers), height, value, tint(q), "plain");
           }),
-        line: (value, place) =>
-          square(
-            place,
-            0,
-            unit,
-            value,
-            place < p || place >= p + large ? "orange" : "plain",
-            place < line - rest ? "plain" : "dashed",
-          ),
+        line(value, place) {
+          const cropped = place < p || place >= p + large;
+          const edge = place < line - rest ? "plain" : "dashed";
+          square(place, 0, unit, value, edge, ...(cropped ? ["orange"] : []));
+        },
         large: (value, place) =>
-          square(place + p, 0, unit, value, place < large - rest ? "bold" : "purple", "bold"),
+          square(place + p, 0, unit, value, "bold", ...(place < large - rest ? [] : ["purple"])),
       };
       const named = labels(at);
       for (row of Object.keys(named)) {
         y += TEXT;
-        write(named[row], 0, -7);
+        write(named[row], 0, -9, { class: "label" });
         if (cut) write("⋯", unit * (head + 0.5), unit / 2);
         (values[row] ?? values.small).forEach(rows[row]);
+        if (row === "line")
+          for (const place of [p, p + large])
+            if (p && column(place) >= 0) paths.bold += `M${unit * column(place)} ${y - 3}v${unit + 6}`;
         y += row === "stamps" ? ROOM * unit : unit;
       }
       shapes.forEach((shape, n) => shape.setAttribute("d", paths[kinds[n]]));
@@ -238,7 +238,7 @@ layer = onnx.helper.make_node(
 
     // A field for a size. `take` is called with the whole number in it, or with words about it.
     function field(label, value, take) {
-      const input = make("input", { type: "number", "aria-label": label, min: 1, max: MOST, value });
+      const input = make("input", { type: "number", min: 1, max: MOST, value, "aria-label": label });
       input.addEventListener("input", () => {
         const n = input.valueAsNumber;
         const good = Number.isInteger(n) && n >= input.min && n <= input.max;
@@ -260,40 +260,31 @@ layer = onnx.helper.make_node(
       label: "Operation",
       options: KINDS,
     });
-    const names = ["input_size", "stride", "kernel", "padding", "output_padding", "dilation"];
-    const sliders = names.map((name) =>
-      slider({ model, name, label: name === "input_size" ? "input size" : name }),
-    );
-    const [size] = sliders;
-    const typed = field("input size in digits", model.get("input_size"), (n) => {
+    const names = ["stride", "kernel", "padding", "output_padding", "dilation"];
+    const sliders = names.map((name) => slider({ model, name, label: name }));
+    const size = field("input size", model.get("input_size"), (n) => {
       if (Number.isInteger(n)) model.set("input_size", n);
       else words.textContent = n;
     });
-    typed.addEventListener("change", update);
-    size.element.querySelector("output").replaceWith(typed);
+    size.addEventListener("change", update); // what was no size goes
 
-    // Every slider ends where the settings would become illegal; output_padding stays below the
-    // stride, as a smaller stride pulls it down.
-    let longest = 32;
+    // Every control ends where the settings would become illegal; output_padding stays below the
+    // stride, and a smaller stride pulls it down, unless nothing would be left.
     function bound({ geometry, transposed, i, s, rest, large }) {
-      const free = !transposed || large > rest;
-      const bare = free ? new Geometry({ ...geometry, output_padding: 0 }) : geometry;
-      longest = Math.max(longest, i);
       const ends = (name, cap, from = geometry) => limits(from, name, i, { transposed, cap });
-      for (const [n, name] of names.entries()) {
-        const { min, max } =
-          name === "input_size"
-            ? { min: ends("input_shape", Math.min(i, 32)).min, max: longest }
-            : name === "output_padding"
-              ? transposed
-                ? ends(name, s - 1)
-                : { min: rest, max: rest }
-              : ends(name, CAPS[name], name === "stride" ? bare : geometry);
-        sliders[n].bound(name === "stride" && !free ? Math.max(min, rest + 1) : min, max);
-      }
-      typed.min = size.input.min;
-      typed.ariaInvalid = false;
-      if (typed.valueAsNumber !== i) typed.value = i;
+      const needed = transposed && large <= rest;
+      const bare = needed ? geometry : new Geometry({ ...geometry, output_padding: 0 });
+      names.forEach((name, n) => {
+        let { min, max } =
+          name === "output_padding"
+            ? transposed ? ends(name, s - 1) : { min: rest, max: rest }
+            : ends(name, CAPS[name], name === "stride" ? bare : geometry);
+        if (name === "stride" && needed) min = Math.max(min, rest + 1);
+        sliders[n].bound(min, max);
+      });
+      size.min = ends("input_shape", Math.min(i, 32)).min;
+      size.ariaInvalid = false;
+      if (size.valueAsNumber !== i) size.value = i;
     }
 
     // The sizes that the convolution takes to one, each with the output_padding of its way back.
@@ -338,16 +329,12 @@ layer = onnx.helper.make_node(
       const { have, want } = asked;
       const bounds = { max_kernel: CAPS.kernel, max_padding: CAPS.padding, max_stride: CAPS.stride };
       const list = solve(have, want, { transposed, ...bounds }).map((geometry) => {
-        const [[kernel], [stride], [[padding]], [output_padding]] = [
-          geometry.kernel,
-          geometry.stride,
-          geometry.padding,
-          geometry.output_padding,
-        ];
-        const settings = { kernel, stride, padding, output_padding };
-        const text = Object.entries(settings).filter(([name, value]) => value > (name === "stride"));
-        const all = { ...settings, dilation: 1, transposed, input_size: have };
-        const one = button(text.map((pair) => pair.join(" ")).join(", "), () => model.set(all));
+        const all = { transposed, input_size: have };
+        for (const name of names) [all[name]] = geometry[name].flat();
+        const text = ["kernel", "stride", "padding", "output_padding"]
+          .filter((name) => all[name] > (name === "stride"))
+          .map((name) => `${name} ${all[name]}`);
+        const one = button(text.join(", "), () => model.set(all));
         found.push([one, all]);
         return one;
       });
@@ -398,11 +385,17 @@ layer = onnx.helper.make_node(
       copy.disabled = source.textContent.startsWith("#");
     }
 
+    el.classList.add("upconv-sizes");
     const panel = make("div", { class: "upconv-panel" }, line.element);
     const row = (...children) => make("div", { class: "upconv-sizes-row" }, ...children);
     el.append(
       direction.element,
-      make("div", { class: "upconv-controls" }, ...sliders.map(({ element }) => element)),
+      make(
+        "div",
+        { class: "upconv-controls" },
+        make("label", { class: "upconv-control" }, "input size", size),
+        ...sliders.map(({ element }) => element),
+      ),
       words,
       panel,
       meeting,

@@ -142,7 +142,7 @@ layer = onnx.helper.make_node(
   }
 
   function sentence({ transposed, i, o, p, rest }) {
-    const sizes = `${count(i, "input")} become ${count(o, "output")}.`;
+    const sizes = `${count(i, "input")} become${i > 1 ? "" : "s"} ${count(o, "output")}.`;
     if (!transposed) {
       const end = rest ? `leave ${count(rest, "position")} (dashed) unread at` : "reach";
       return `${sizes} The windows ${end} the end. The way back needs output_padding ${rest}.`;
@@ -295,8 +295,8 @@ layer = onnx.helper.make_node(
     function meet({ geometry, transposed, small, large }) {
       const [all] = geometry.ambiguous_inputs(small);
       meeting.textContent =
-        `A convolution with these settings takes ${listed(all)} to ${small}. ` +
-        `On the way back, output_padding says which:`;
+        `A convolution with these settings takes ${all.length > 1 ? "" : "only "}${listed(all)} ` +
+        `to ${small}. On the way back, output_padding says which:`;
       sizes.forEach((one, n) => {
         one.hidden = n >= all.length;
         if (one.hidden) return;
@@ -315,7 +315,7 @@ layer = onnx.helper.make_node(
         asked[name] = n;
         search();
       });
-    const answers = make("div");
+    const answers = make("div", { class: "upconv-answers" });
     let found = [];
     function search() {
       const { have, want } = asked;
@@ -376,7 +376,7 @@ layer = onnx.helper.make_node(
         return model.set("output_padding", output_padding);
       const at = read(settings);
       bound(at);
-      line.draw(at, panel.clientWidth);
+      line.draw(at, width);
       words.textContent = sentence(at);
       said.say(words.textContent);
       meet(at);
@@ -406,10 +406,14 @@ layer = onnx.helper.make_node(
       make("pre", { tabindex: 0, role: "region", "aria-label": "The layer as code" }, source),
       said.element,
     );
+    let width = panel.clientWidth; // asked for once: each time costs a layout of the page
     search();
     update();
     model.on("change", update);
-    new ResizeObserver(() => line.draw(read(model.all()), panel.clientWidth)).observe(panel);
+    new ResizeObserver(([{ contentRect }]) => {
+      width = contentRect.width;
+      line.draw(read(model.all()), width);
+    }).observe(panel);
   }
 
   upconv.explorable("sizes", { render });

@@ -49,6 +49,8 @@ Input values 1 each stamp the kernel 1 2, 2 positions apart. Added up they fill 
         input_size=input_size, kernel=kernel, stride=stride, padding=padding, dilation=dilation
     )
     geometry = Geometry(kernel, stride, padding, dilation, output_padding)
+    if not isinstance(transposed, bool):
+        raise ValueError(f"transposed: got {transposed!r}; want True or False")
     for name, most in MOST.items():
         if given[name] > most:
             raise ValueError(f"{name}: got {given[name]}; want at most {most}")

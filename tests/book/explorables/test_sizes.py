@@ -29,7 +29,7 @@ def set_all(page, settings):
     operation(page, settings["transposed"])
     put(page, "input size", 40)
     for name in SETTINGS:
-        if settings["transposed"] or name != "output_padding":
+        if name != "output_padding" or (settings["transposed"] and settings["stride"] > 1):
             put(page, name, settings[name])
     put(page, "input size", settings["input_size"])
 
@@ -43,7 +43,13 @@ def said(page):
 
 
 def row(page, name):
-    return page.locator(f'svg text[data-row="{name}"]:not(.label)').all_inner_texts()
+    """The numbers of a row of the picture from left to right, and "⋯" where some are left out."""
+    return page.evaluate(
+        """name => [...document.querySelectorAll(`svg text[data-row=${name}]:not(.label)`)]
+        .sort((one, other) => one.getAttribute("x") - other.getAttribute("x"))
+        .map((one) => one.textContent)""",
+        name,
+    )
 
 
 def meeting(page):
@@ -107,6 +113,7 @@ def settings_at_random(n, largest):
 @pytest.fixture(scope="module")
 def page(live):
     page = live("sizes").page
+    page.set_default_timeout(5000)
     page.set_viewport_size({"width": 1440, "height": 1000})
     return page
 
@@ -262,12 +269,13 @@ def test_bad_input_is_answered_in_words(name, text, page, reader):
     put(page, "have", 14)
     before = state(page)
     put(page, name, text)
-    assert page.get_by_text(re.compile(rf"^{name}: want a whole number from \d+ to 1024")).is_visible()
+    answer = page.locator("p:not([role])", has_text="want a whole number")
+    assert re.fullmatch(rf"{name}: want a whole number from \d+ to 1024\.", answer.inner_text())
     assert page.get_by_label(name, exact=True).get_attribute("aria-invalid") == "true"
     assert state(page) == before
     assert reader.errors == []
     put(page, name, 12)
-    assert page.get_by_text("want a whole number").count() == 0
+    assert answer.count() == 0
     assert page.get_by_label(name, exact=True).get_attribute("aria-invalid") == "false"
 
 
@@ -397,5 +405,5 @@ def test_the_still_of_a_convolution_shows_the_way_back():
 
 
 def test_a_long_line_gives_way_to_the_sizes_that_meet():
-    alt = still(input_size=28, transposed=False).alt
-    assert "27 and 28 go to 14; they come back with output_padding 0, 1." in alt
+    alt = still(input_size=56, transposed=False).alt
+    assert "55 and 56 go to 28; they come back with output_padding 0, 1." in alt

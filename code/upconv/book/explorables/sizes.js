@@ -264,7 +264,7 @@ layer = onnx.helper.make_node(
     const sliders = names.map((name) => slider({ model, name, label: name }));
     const size = field("input size", model.get("input_size"), (n) => {
       if (Number.isInteger(n)) model.set("input_size", n);
-      else words.textContent = n;
+      else said.say((words.textContent = n));
     });
     size.addEventListener("change", update); // what was no size goes
 
@@ -334,6 +334,7 @@ layer = onnx.helper.make_node(
         const text = ["kernel", "stride", "padding", "output_padding"]
           .filter((name) => all[name] > (name === "stride"))
           .map((name) => `${name} ${all[name]}`);
+        if (!transposed) delete all.output_padding; // it follows from the size
         const one = button(text.join(", "), () => model.set(all));
         found.push([one, all]);
         return one;

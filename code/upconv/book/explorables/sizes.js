@@ -26,7 +26,8 @@
     const [o] = transposed ? geometry.transposed_shape(i) : geometry.output_shape(i);
     const [small, large] = transposed ? [i, o] : [o, i];
     const [[reach], rest] = [geometry.reach, settings.output_padding];
-    return { geometry, transposed, i, o, k, s, p, d, rest, reach, small, large, line: large + 2 * p };
+    const line = large + 2 * p;
+    return { geometry, transposed, i, o, k, s, p, d, rest, reach, small, large, line };
   }
 
   // ---- The layer as code: {transposed|not}, and $ before the name of a value ----
@@ -183,8 +184,8 @@ layer = onnx.helper.make_node(
         if (!(column(Math.ceil(place)) - left <= 1)) return;
         const x = unit * (left + (place % 1));
         for (const fill of fills) paths[fill] += `M${x} ${y + top}h${unit}v${height}h-${unit}z`;
-        const size = Math.min(13, height - 2);
-        if (size > 9) write(text, x + unit / 2, top + height / 2, { style: `font-size: ${size}px` });
+        const style = `font-size: ${Math.min(13, height - 2)}px`;
+        if (height > 11) write(text, x + unit / 2, top + height / 2, { style });
       }
 
       const values = numbers(at);
@@ -215,122 +216,122 @@ layer = onnx.helper.make_node(
         (values[row] ?? values.small).forEach(rows[row]);
         if (row === "line")
           for (const place of [p, p + large])
-            if (p && column(place) >= 0) paths.bold += `M${unit * column(place)} ${y - 3}v${unit + 6}`;
+            if (p) paths.bold += `M${unit * column(place)} ${y - 3}v${unit + 6}`;
         y += row === "stamps" ? ROOM * unit : unit;
       }
       shapes.forEach((shape, n) => shape.setAttribute("d", paths[kinds[n]]));
       texts.replaceChildren(...written);
       element.setAttribute("width", unit * Math.max(Math.min(line, fit), 10) + 2);
       element.setAttribute("height", y + 2);
-      const shown = cut ? " (the middle is left out)" : `: ${values[transposed ? "large" : "small"].join(" ")}`;
-      element.ariaLabel = `${Object.values(named).join("; ")}${shown}.`;
+      const outputs = values[transposed ? "large" : "small"].join(" ");
+      const all = cut ? "the middle of the line is left out" : outputs;
+      element.ariaLabel = `${Object.values(named).join("; ")}: ${all}.`;
     }
     return { element, draw };
   }
 
-  // ---- The explorable ----
+  // ---- The parts around the line: each has its elements, and shows what the settings are ----
 
-  function render({ model, el }) {
-    model.set("framework", "PyTorch");
-    const said = announcer();
-    const line = picture();
-    const words = make("p", { class: "upconv-sizes-words" });
+  const line_of = (...children) => make("div", { class: "upconv-sizes-row" }, ...children);
 
-    // A field for a size. `take` is called with the whole number in it, or with words about it.
-    function field(label, value, take) {
-      const input = make("input", { type: "number", min: 1, max: MOST, value, "aria-label": label });
-      input.addEventListener("input", () => {
-        const n = input.valueAsNumber;
-        const good = Number.isInteger(n) && n >= input.min && n <= input.max;
-        input.ariaInvalid = !good;
-        take(good ? n : `${label}: want a whole number from ${input.min} to ${input.max}.`);
-      });
-      return input;
-    }
+  // A field for a size. `take` is called with the whole number in it, or with words about it.
+  function field(label, value, take) {
+    const input = make("input", { type: "number", min: 1, max: MOST, value, "aria-label": label });
+    input.addEventListener("input", () => {
+      const n = input.valueAsNumber;
+      const good = Number.isInteger(n) && n >= input.min && n <= input.max;
+      input.ariaInvalid = !good;
+      take(good ? n : `${label}: want a whole number from ${input.min} to ${input.max}.`);
+    });
+    return input;
+  }
 
+  const SETTINGS = ["stride", "kernel", "padding", "output_padding", "dilation"];
+
+  // `answer` gets the words about what is no size.
+  function controls({ model, answer, update }) {
     // To turn round keeps both sizes: what came out goes in.
+    const turn = (_, transposed) =>
+      model.set({ transposed, input_size: Math.min(read(model.all()).o, MOST) });
     const direction = choice({
-      model: {
-        get: () => model.get("transposed"),
-        set: (_, transposed) =>
-          model.set({ transposed, input_size: Math.min(read(model.all()).o, MOST) }),
-        on: (...listener) => model.on(...listener),
-      },
+      model: { get: (name) => model.get(name), set: turn, on: (...event) => model.on(...event) },
       name: "transposed",
       label: "Operation",
       options: KINDS,
     });
-    const names = ["stride", "kernel", "padding", "output_padding", "dilation"];
-    const sliders = names.map((name) => slider({ model, name, label: name }));
-    const size = field("input size", model.get("input_size"), (n) => {
-      if (Number.isInteger(n)) model.set("input_size", n);
-      else said.say((words.textContent = n));
-    });
+    const sliders = SETTINGS.map((name) => slider({ model, name, label: name }));
+    const size = field("input size", model.get("input_size"), (n) =>
+      Number.isInteger(n) ? model.set("input_size", n) : answer(n),
+    );
     size.addEventListener("change", update); // what was no size goes
+    const label = make("label", { class: "upconv-control" }, "input size", size);
 
-    // Every control ends where the settings would become illegal; output_padding stays below the
-    // stride, and a smaller stride pulls it down, unless nothing would be left.
-    function bound({ geometry, transposed, i, s, rest, large }) {
+    // Every control ends where the settings would become illegal. output_padding stays below the
+    // stride: a smaller stride pulls it down, unless nothing would be left without it.
+    function show({ geometry, transposed, i, s, rest, large }) {
       const ends = (name, cap, from = geometry) => limits(from, name, i, { transposed, cap });
       const needed = transposed && large <= rest;
       const bare = needed ? geometry : new Geometry({ ...geometry, output_padding: 0 });
-      names.forEach((name, n) => {
-        let { min, max } =
-          name === "output_padding"
-            ? transposed ? ends(name, s - 1) : { min: rest, max: rest }
-            : ends(name, CAPS[name], name === "stride" ? bare : geometry);
-        if (name === "stride" && needed) min = Math.max(min, rest + 1);
+      const special = {
+        stride() {
+          const { min, max } = ends("stride", CAPS.stride, bare);
+          return { min: needed ? Math.max(min, rest + 1) : min, max };
+        },
+        output_padding: () =>
+          transposed ? ends("output_padding", s - 1) : { min: rest, max: rest },
+      };
+      SETTINGS.forEach((name, n) => {
+        const { min, max } = special[name]?.() ?? ends(name, CAPS[name]);
         sliders[n].bound(min, max);
       });
       size.min = ends("input_shape", Math.min(i, 32)).min;
       size.ariaInvalid = false;
       if (size.valueAsNumber !== i) size.value = i;
     }
+    const boxes = [label, ...sliders.map(({ element }) => element)];
+    const elements = [direction.element, make("div", { class: "upconv-controls" }, ...boxes)];
+    return { elements, show };
+  }
 
-    // The sizes that the convolution takes to one, each with the output_padding of its way back.
-    const meeting = make("p");
-    const sizes = range(CAPS.stride).map(() => button("", (event) => choose(event.currentTarget)));
-    const choose = ({ dataset: { size: large, rest } }) =>
-      model.set(model.get("transposed") ? { output_padding: +rest } : { input_size: +large });
-    function meet({ geometry, transposed, small, large }) {
-      const [all] = geometry.ambiguous_inputs(small);
-      meeting.textContent =
-        `A convolution with these settings takes ${all.length > 1 ? "" : "only "}${listed(all)} ` +
-        `to ${small}. On the way back, output_padding says which:`;
-      sizes.forEach((one, n) => {
-        one.hidden = n >= all.length;
+  // The sizes that the convolution takes to one, each with the output_padding of its way back.
+  function meetings(model) {
+    const words = make("p");
+    const buttons = range(CAPS.stride).map(() => button("", ({ target: { dataset } }) =>
+      model.set(
+        model.get("transposed")
+          ? { output_padding: Number(dataset.rest) }
+          : { input_size: Number(dataset.size) },
+      ),
+    ));
+    function show({ geometry, small, large }) {
+      const [sizes] = geometry.ambiguous_inputs(small);
+      words.textContent =
+        `A convolution with these settings takes ${sizes.length > 1 ? "" : "only "}` +
+        `${listed(sizes)} to ${small}. On the way back, output_padding says which:`;
+      buttons.forEach((one, n) => {
+        one.hidden = n >= sizes.length;
         if (one.hidden) return;
-        const [rest] = geometry.adjoint_to(all[n]).output_padding;
-        one.dataset.size = all[n];
-        one.dataset.rest = rest;
-        one.ariaPressed = all[n] === large;
-        one.textContent = `${rest} gives ${all[n]}`;
+        const [rest] = geometry.adjoint_to(sizes[n]).output_padding;
+        Object.assign(one.dataset, { size: sizes[n], rest });
+        one.ariaPressed = sizes[n] === large;
+        one.textContent = `${rest} gives ${sizes[n]}`;
       });
     }
+    return { elements: [words, line_of(...buttons)], show };
+  }
 
-    // "I have 14 and want 28."
+  // "I have 14 and want 28", answered by settings to choose from.
+  function wish({ model, said }) {
     const asked = { have: 14, want: 28 };
-    const ask = (name) =>
-      field(name, asked[name], (n) => {
-        asked[name] = n;
-        search();
-      });
     const answers = make("div", { class: "upconv-answers" });
-    let found = [];
-    function search() {
-      const { have, want } = asked;
-      const bad = [have, want].find((n) => !Number.isInteger(n));
-      found = [];
-      answers.replaceChildren(...(bad ? [make("p", {}, bad)] : KINDS.flatMap(solutions)));
-      said.say(bad ?? `${count(found.length, "setting")} from ${have} to ${want}.`);
-      mark();
-    }
+    let found = []; // [button, its settings]
+
     function solutions([transposed, kind]) {
       const { have, want } = asked;
-      const bounds = { max_kernel: CAPS.kernel, max_padding: CAPS.padding, max_stride: CAPS.stride };
-      const list = solve(have, want, { transposed, ...bounds }).map((geometry) => {
+      const most = { max_kernel: CAPS.kernel, max_stride: CAPS.stride, max_padding: CAPS.padding };
+      const buttons = solve(have, want, { transposed, ...most }).map((geometry) => {
         const all = { transposed, input_size: have };
-        for (const name of names) [all[name]] = geometry[name].flat();
+        for (const name of SETTINGS) [all[name]] = geometry[name].flat();
         const text = ["kernel", "stride", "padding", "output_padding"]
           .filter((name) => all[name] > (name === "stride"))
           .map((name) => `${name} ${all[name]}`);
@@ -339,76 +340,84 @@ layer = onnx.helper.make_node(
         found.push([one, all]);
         return one;
       });
-      const head = list.length ? `By a ${kind}:` : `By a ${kind}: none within these bounds.`;
-      return [make("p", {}, head), make("div", { class: "upconv-sizes-row" }, ...list)];
+      const none = buttons.length ? ":" : ": none within the bounds of the sliders.";
+      return [make("p", {}, `By a ${kind}${none}`), line_of(...buttons)];
     }
-    const mark = () => {
+    function search() {
+      found = [];
+      const bad = Object.values(asked).find((n) => !Number.isInteger(n));
+      answers.replaceChildren(...(bad ? [make("p", {}, bad)] : KINDS.flatMap(solutions)));
+      said.say(bad ?? `${count(found.length, "setting")} from ${asked.have} to ${asked.want}.`);
+      show();
+    }
+    function show() {
       for (const [one, all] of found)
         one.ariaPressed = Object.keys(all).every((name) => all[name] === model.get(name));
-    };
+    }
+    const ask = (name) =>
+      field(name, asked[name], (n) => {
+        asked[name] = n;
+        search();
+      });
+    const question = make("p", {}, "I have ", ask("have"), " and want ", ask("want"));
+    search();
+    return { elements: [question, answers], show };
+  }
 
-    const source = make("code");
+  function as_code({ model, said }) {
+    model.set("framework", "PyTorch");
+    const options = Object.keys(TEMPLATES).map((name) => [name, name]);
+    const framework = choice({ model, name: "framework", label: "As code", options });
+    const text = make("code");
     const copy = button("Copy", async () => {
       let done = true;
       try {
-        await navigator.clipboard.writeText(source.textContent);
+        await navigator.clipboard.writeText(text.textContent);
       } catch {
-        getSelection().selectAllChildren(source);
+        getSelection().selectAllChildren(text);
         done = document.execCommand("copy");
       }
       copy.textContent = done ? "Copied" : "Selected: press Ctrl+C";
       said.say(copy.textContent);
       setTimeout(() => (copy.textContent = "Copy"), 2000);
     });
-    const framework = choice({
-      model,
-      name: "framework",
-      label: "As code",
-      options: Object.keys(TEMPLATES).map((name) => [name, name]),
-    });
+    function show(at) {
+      text.textContent = code(model.get("framework"), at);
+      copy.disabled = text.textContent.startsWith("#");
+    }
+    const label = "The layer as code";
+    const box = make("pre", { tabindex: 0, role: "region", "aria-label": label }, text);
+    return { elements: [line_of(framework.element, copy), box], show };
+  }
+
+  function render({ model, el }) {
+    const said = announcer();
+    const words = make("p", { class: "upconv-sizes-words" });
+    const answer = (text) => said.say((words.textContent = text));
+    const line = picture();
+    const panel = make("div", { class: "upconv-panel" }, line.element);
+    const parts = [meetings(model), wish({ model, said }), as_code({ model, said })];
+    const { elements, show } = controls({ model, answer, update });
+    let width;
 
     function update() {
       const settings = model.all();
+      const { transposed, input_size, stride, output_padding } = settings;
       const bare = new Geometry({ ...settings, output_padding: 0 });
-      const output_padding = settings.transposed
-        ? Math.min(settings.output_padding, settings.stride - 1)
-        : bare.adjoint_to(settings.input_size).output_padding[0];
-      if (output_padding !== settings.output_padding)
-        return model.set("output_padding", output_padding);
+      const held = transposed
+        ? Math.min(output_padding, stride - 1)
+        : bare.adjoint_to(input_size).output_padding[0];
+      if (held !== output_padding) return model.set("output_padding", held);
       const at = read(settings);
-      bound(at);
+      show(at);
       line.draw(at, width);
-      words.textContent = sentence(at);
-      said.say(words.textContent);
-      meet(at);
-      mark();
-      source.textContent = code(settings.framework, at);
-      copy.disabled = source.textContent.startsWith("#");
+      for (const part of parts) part.show(at);
+      answer(sentence(at));
     }
 
     el.classList.add("upconv-sizes");
-    const panel = make("div", { class: "upconv-panel" }, line.element);
-    const row = (...children) => make("div", { class: "upconv-sizes-row" }, ...children);
-    el.append(
-      direction.element,
-      make(
-        "div",
-        { class: "upconv-controls" },
-        make("label", { class: "upconv-control" }, "input size", size),
-        ...sliders.map(({ element }) => element),
-      ),
-      words,
-      panel,
-      meeting,
-      row(...sizes),
-      make("p", {}, "I have ", ask("have"), " and want ", ask("want"), ""),
-      answers,
-      row(framework.element, copy),
-      make("pre", { tabindex: 0, role: "region", "aria-label": "The layer as code" }, source),
-      said.element,
-    );
-    let width = panel.clientWidth; // asked for once: each time costs a layout of the page
-    search();
+    el.append(...elements, words, panel, ...parts.flatMap((part) => part.elements), said.element);
+    width = panel.clientWidth; // asked for once: each time costs a layout of the page
     update();
     model.on("change", update);
     new ResizeObserver(([{ contentRect }]) => {

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from functools import cache
-from importlib import import_module
 from itertools import product
 
 os.environ.setdefault("KERAS_BACKEND", "torch")

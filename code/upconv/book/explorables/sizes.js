@@ -130,14 +130,14 @@ layer = onnx.helper.make_node(
     return transposed
       ? {
           small: `input: ${count(i, "value")}`,
-          stamps: `each stamps the kernel, ${apart}`,
+          stamps: `stamps ${apart}`,
           line: `added up: ${count(line - rest, "position")}${more}`,
           large: `${p ? "orange" : "nothing"} is cropped: ${count(o, "output")}`,
         }
       : {
           large: `input: ${count(i, "value")}`,
           line: `with ${count(p, "zero")} at each end: ${count(line, "position")}`,
-          stamps: `windows, times the kernel, ${apart}`,
+          stamps: `weighted windows ${apart}`,
           small: `each window added up: ${count(o, "output")}`,
         };
   }
@@ -150,10 +150,10 @@ layer = onnx.helper.make_node(
     }
     if (!rest) return `${sizes} The line ends with the last stamp.`;
     const empty = Math.min(rest - p, o);
-    const what = empty > 0 ? `${empty} beyond all stamps, always 0` : "what was cropped before";
+    const what = empty > 0 ? `${empty} beyond all stamps, always 0` : "what was cropped without it";
     return (
-      `${sizes} output_padding makes the line ${rest} longer (dashed) before it is cropped. ` +
-      `So it keeps ${rest} more at the end (purple): ${what}.`
+      `${sizes} output_padding adds ${rest} (dashed) to the line before it is cropped. ` +
+      `That keeps ${rest} more (purple): ${what}.`
     );
   }
 

@@ -159,7 +159,7 @@ def test_stamps_of_what_is_shown_add_up_to_the_line(page):
             {
                 "transposed": True,
                 "stride": 2,
-                "kernel": 3,
+                "kernel": 4,
                 "padding": 1,
                 "dilation": 1,
                 "output_padding": 1,
@@ -177,6 +177,11 @@ def test_stamps_of_what_is_shown_add_up_to_the_line(page):
         shown = [one for one in columns if one["line"] == one["line"]]  # but for the gap
         assert len(shown) >= 9
         assert all(one.get("stamps", 0) == one["line"] for one in shown)
+        places = page.evaluate(
+            """[...document.querySelectorAll("text[data-row=line]:not(.label)")]
+            .map((text) => Number(text.getAttribute("x"))).sort((one, other) => one - other)"""
+        )
+        assert set(np.diff(places)) == {24}  # no column is skipped or drawn upon
     finally:
         page.set_viewport_size({"width": 1440, "height": 1000})
 

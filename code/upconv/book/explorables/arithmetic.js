@@ -1,9 +1,8 @@
 // The arithmetic of the interactive figures, under the names of the Python package.
 //
-// A tensor is {shape: [batch, channels, ...size], data: Float64Array}, row by row. A convolution
-// has the weight (out_channels, channels / groups, ...kernel); its transpose reads the very same
-// array as (channels, out_channels / groups, ...kernel). What does not fit is a RangeError that
-// names the argument.
+// A tensor is {shape: [batch, channels, ...size], data}, row by row. A convolution has the weight
+// (out_channels, channels / groups, ...kernel); its transpose reads the very same array as
+// (channels, out_channels / groups, ...kernel). What does not fit is a RangeError that names it.
 
 (() => {
   "use strict";
@@ -11,16 +10,15 @@
   const shown = (value) => (Array.isArray(value) ? `[${value.map(shown).join(", ")}]` : `${value}`);
 
   function fail(name, got, wanted) {
-    throw new RangeError(`${name}: got ${shown(got)}; want ${wanted}`);
+    throw new RangeError(`${name}: got ${shown(got)}; want ${shown(wanted)}`);
   }
+
+  const same = (one, other) => shown(one) === shown(other);
 
   const product = (numbers) => numbers.reduce((result, n) => result * n, 1);
 
   const range = (start, stop, step = 1) =>
     Array.from({ length: Math.ceil((stop - start) / step) }, (_, n) => start + n * step);
-
-  // Of a division that rounds down, so that it is never negative.
-  const remainder = (n, s) => ((n % s) + s) % s;
 
   // Every choice of one entry from each list, the last list fastest.
   const choices = (lists) =>
@@ -28,9 +26,9 @@
 
   const positions = (size) => choices(size.map((n) => range(0, n)));
 
-  function integer(name, value, minimum) {
-    if (Number.isSafeInteger(value) && value >= minimum) return value;
-    fail(name, value, `an integer of at least ${minimum}`);
+  function integer(name, value, least) {
+    if (Number.isSafeInteger(value) && value >= least) return value;
+    fail(name, value, `an integer of at least ${least}`);
   }
 
   function axes_of(name, value) {
@@ -38,40 +36,28 @@
     return axes >= 1 && axes <= 3 ? axes : fail(name, value, "1 to 3 axes");
   }
 
-  function per_axis(name, value, axes, minimum) {
+  function per_axis(name, value, axes, least, entry = integer) {
     const entries = Array.isArray(value) ? [...value] : Array(axes).fill(value);
-    if (entries.length !== axes) fail(name, value, `one integer, or ${axes}`);
-    return Object.freeze(entries.map((entry) => integer(name, entry, minimum)));
+    if (entries.length !== axes) fail(name, value, `one entry for all, or ${axes}`);
+    return Object.freeze(entries.map((each) => entry(name, each, least)));
   }
 
   // ---- Sizes ----
 
-  // The settings of each axis, in the letters of Dumoulin & Visin (2016).
-  const letters = ({ kernel, stride, padding, dilation, output_padding }) =>
-    kernel.map((k, n) => ({
-      k,
-      s: stride[n],
-      d: dilation[n],
-      a: output_padding[n],
-      before: padding[n][0],
-      after: padding[n][1],
-      reach: dilation[n] * (k - 1) + 1,
-    }));
+  const LEAST = { kernel: 1, stride: 1, padding: 0, dilation: 1, output_padding: 0 };
 
   class Geometry {
     constructor({ kernel, stride = 1, padding = 0, dilation = 1, output_padding = 0, groups = 1 }) {
-      const given = Object.entries({ kernel, stride, padding, dilation, output_padding });
-      const axes = axes_of(...(given.find(([, value]) => Array.isArray(value)) ?? given[0]));
-      this.kernel = per_axis("kernel", kernel, axes, 1);
-      this.stride = per_axis("stride", stride, axes, 1);
-      const pairs = Array.isArray(padding) ? padding : Array(axes).fill(padding);
-      if (pairs.length !== axes) fail("padding", padding, `one integer, or ${axes} entries`);
-      this.padding = Object.freeze(pairs.map((pair) => per_axis("padding", pair, 2, 0)));
-      this.dilation = per_axis("dilation", dilation, axes, 1);
-      this.output_padding = per_axis("output_padding", output_padding, axes, 0);
+      const given = { kernel, stride, padding, dilation, output_padding };
+      const first = Object.keys(given).find((name) => Array.isArray(given[name])) ?? "kernel";
+      const axes = axes_of(first, given[first]);
+      const pair = (name, value) => per_axis(name, value, 2, 0); // before and after
+      for (const [name, value] of Object.entries(given))
+        this[name] = per_axis(name, value, axes, LEAST[name], name === "padding" ? pair : integer);
       this.groups = integer("groups", groups, 1);
-      for (const { s, d, a } of letters(this))
-        if (a >= Math.max(s, d)) fail("output_padding", a, `less than ${Math.max(s, d)}`);
+      this.each(({ a, s, d }) => {
+        if (a >= Math.max(s, d)) fail("output_padding", a, "less than the stride or the dilation");
+      });
       Object.freeze(this);
     }
 
@@ -80,43 +66,51 @@
     }
 
     get reach() {
-      return letters(this).map(({ reach }) => reach);
+      return this.each(({ reach }) => reach);
+    }
+
+    // What a formula gives on each axis; it is in the letters of Dumoulin & Visin (2016), with p
+    // the padding of both sides.
+    each(formula, name = "kernel", sizes = this.kernel) {
+      return per_axis(name, sizes, this.axes, 1).map((size, n) => {
+        const [k, s, d] = [this.kernel[n], this.stride[n], this.dilation[n]];
+        const [before, after] = this.padding[n];
+        const [a, p, reach] = [this.output_padding[n], before + after, d * (k - 1) + 1];
+        return formula({ size, k, s, d, a, p, before, after, reach }, n);
+      });
     }
 
     output_shape(input_shape) {
-      const shape = per_axis("input_shape", input_shape, this.axes, 1);
-      return letters(this).map(({ s, before, after, reach }, n) => {
-        const rest = shape[n] + before + after - reach;
-        if (rest < 0) fail("input_shape", shape[n], `at least ${reach - before - after}`);
-        return Math.floor(rest / s) + 1;
-      });
+      const formula = ({ size, s, p, reach }) => {
+        if (size + p < reach) fail("input_shape", size, `at least ${reach - p}`);
+        return Math.floor((size + p - reach) / s) + 1;
+      };
+      return this.each(formula, "input_shape", input_shape);
     }
 
     transposed_shape(input_shape) {
-      const shape = per_axis("input_shape", input_shape, this.axes, 1);
-      return letters(this).map(({ s, before, after, reach, a }, n) => {
-        const size = (shape[n] - 1) * s + reach - before - after + a;
-        return size >= 1 ? size : fail("padding", [before, after], "one that leaves at least 1");
-      });
+      const formula = ({ size, s, a, p, reach }) => {
+        const out = (size - 1) * s + reach - p + a;
+        return out > 0 ? out : fail("padding", this.padding, "some that leaves at least 1");
+      };
+      return this.each(formula, "input_shape", input_shape);
     }
 
     // The s neighbouring input sizes that a convolution takes to one output size.
     ambiguous_inputs(output_shape) {
-      const shape = per_axis("output_shape", output_shape, this.axes, 1);
-      return letters(this).map(({ s, before, after, reach }, n) => {
-        const smallest = (shape[n] - 1) * s + reach - before - after;
+      const formula = ({ size, s, p, reach }) => {
+        const smallest = (size - 1) * s + reach - p;
         const sizes = range(Math.max(smallest, 1), smallest + s);
-        return sizes.length ? sizes : fail("output_shape", shape[n], "that of some input");
-      });
+        return sizes.length ? sizes : fail("output_shape", size, "one that some input has");
+      };
+      return this.each(formula, "output_shape", output_shape);
     }
 
     // With the output_padding that tells this input size from the other ambiguous ones.
     adjoint_to(input_shape) {
-      const shape = per_axis("input_shape", input_shape, this.axes, 1);
-      this.output_shape(shape);
-      const output_padding = letters(this).map(
-        ({ s, before, after, reach }, n) => (shape[n] + before + after - reach) % s,
-      );
+      this.output_shape(input_shape);
+      const formula = ({ size, s, p, reach }) => (size + p - reach) % s;
+      const output_padding = this.each(formula, "input_shape", input_shape);
       return new Geometry({ ...this, output_padding });
     }
   }
@@ -124,13 +118,13 @@
   const reached = (geometry, input_shape, transposed) =>
     transposed ? geometry.transposed_shape(input_shape) : geometry.output_shape(input_shape);
 
-  // The geometry with these settings, if it is legal and takes the input to a size, else undefined.
-  function legal(settings, input_shape, transposed) {
+  // The size that these settings reach, or null where they are illegal.
+  function attempt(settings, input_shape, transposed) {
     try {
-      const geometry = new Geometry(settings);
-      return reached(geometry, input_shape, transposed) && geometry;
+      return reached(new Geometry(settings), input_shape, transposed);
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
+      if (error instanceof RangeError) return null;
+      throw error;
     }
   }
 
@@ -142,41 +136,37 @@
     const axes = axes_of("in_size", in_size);
     const start = per_axis("in_size", in_size, axes, 1);
     const target = per_axis("out_size", out_size, axes, 1);
-    const same = (value) => Array(axes).fill(value);
+    const bounds = { max_kernel, max_stride, max_padding, max_dilation };
+    const tried = Object.entries(bounds).map(([name, bound]) => {
+      const least = LEAST[name.slice("max_".length)];
+      return range(least, integer(name, bound, least) + 1);
+    });
     const found = [];
-    for (const [kernel, stride, padding, dilation] of choices([
-      range(1, integer("max_kernel", max_kernel, 1) + 1),
-      range(1, integer("max_stride", max_stride, 1) + 1),
-      range(0, integer("max_padding", max_padding, 0) + 1),
-      range(1, integer("max_dilation", max_dilation, 1) + 1),
-    ])) {
-      if (kernel === 1 && dilation > 1) continue; // a single tap has no distance to its neighbour
+    for (const [k, stride, padding, dilation] of choices(tried)) {
+      if (k === 1 && dilation > 1) continue; // a single tap has no distance to its neighbour
       for (const output_padding of range(0, transposed ? Math.max(stride, dilation) : 1)) {
-        const settings = { kernel: same(kernel), stride, padding, dilation, output_padding };
-        const geometry = legal(settings, start, transposed);
-        if (!geometry) continue;
-        if (`${reached(geometry, start, transposed)}` === `${target}`) found.push(geometry);
+        const kernel = Array(axes).fill(k);
+        const settings = { kernel, stride, padding, dilation, output_padding };
+        if (same(attempt(settings, start, transposed), target)) found.push(new Geometry(settings));
       }
     }
     return found;
   }
 
-  // The bounds {min, max} of a slider: of the values up to the cap that the setting (or
-  // "input_shape") may take on all axes and both sides while all else stays, the smallest and the
-  // largest. All values between are legal too, for both conditions, an output of size 1 or more
-  // and an output_padding below stride or dilation, only get easier or only harder as one setting
-  // grows. So no slider leads out of the legal states, if all get new bounds after each move.
+  // The ends {min, max} of a slider for a setting, or for "input_shape": the smallest and largest
+  // value up to the cap that is legal, on all axes and both sides, while everything else stays.
+  // All between are legal too: an output of size 1 or more, and an output_padding below stride or
+  // dilation, become only easier, or only harder, as one setting grows. So sliders whose ends are
+  // computed anew after each move never leave the legal states.
   function limits(geometry, name, input_shape, { transposed = true, cap }) {
-    const ones = { kernel: 1, stride: 1, dilation: 1, input_shape: 1 };
-    const smallest = { ...ones, padding: 0, output_padding: 0 };
-    if (!(name in smallest)) fail("name", name, Object.keys(smallest).join(", "));
+    const smallest = { ...LEAST, input_shape: 1 };
+    const least = smallest[name] ?? fail("name", name, Object.keys(smallest));
     reached(geometry, input_shape, transposed);
-    const values = range(smallest[name], integer("cap", cap, smallest[name]) + 1).filter((value) =>
-      name === "input_shape"
-        ? legal(geometry, value, transposed)
-        : legal({ ...geometry, [name]: value }, input_shape, transposed),
-    );
-    if (!values.length) fail("cap", cap, `one that leaves a legal ${name}`);
+    const values = range(least, integer("cap", cap, least) + 1).filter((value) => {
+      const { input_shape: size, ...settings } = { ...geometry, input_shape, [name]: value };
+      return attempt(settings, size, transposed);
+    });
+    if (!values.length) fail("cap", cap, `more: no ${name} up to it is legal`);
     return { min: values[0], max: values.at(-1) };
   }
 
@@ -191,138 +181,536 @@
     return { shape: [...shape], data: Float64Array.from(data) };
   }
 
-  // The spatial size of a tensor.
+  // The size that follows two axes, of which the first, a batch, may be empty.
   function size_of(name, { shape }, axes = axes_of(name, shape.slice(2))) {
     if (shape.length !== axes + 2 || shape.slice(1).includes(0))
-      fail(name, shape, `batch, channels and ${axes} more axes, none of size 0 but the batch`);
+      fail(name, shape, `2 + ${axes} axes, none of size 0`);
     return shape.slice(2);
   }
 
   function kernel_of(weight) {
-    const { shape } = weight;
-    if (shape.length < 3 || shape.length > 5 || shape.includes(0))
-      fail("weight", shape, "two channel axes and a kernel of 1 to 3 axes, none of size 0");
-    return shape.slice(2);
+    const kernel = size_of("weight", weight);
+    return weight.shape[0] ? kernel : fail("weight", weight.shape, "no axis of size 0");
   }
 
-  function check(x, weight, geometry, transposed) {
-    const { axes, kernel, groups } = geometry;
+  function check(x, weight, { axes, kernel, groups }, transposed) {
     size_of("x", x, axes);
-    if (`${kernel_of(weight)}` !== `${kernel}`)
-      fail("weight", weight.shape, `two channel axes and the kernel ${shown(kernel)}`);
+    if (!same(kernel_of(weight), kernel)) fail("weight", weight.shape, `a kernel ${shown(kernel)}`);
     const [rows, columns] = weight.shape;
-    if (rows % groups) fail("groups", groups, `a divisor of the weight's first axis, ${rows}`);
+    if (rows % groups) fail("groups", groups, `a divisor of ${rows}, the weight's first axis`);
     const channels = transposed ? rows : columns * groups;
     if (x.shape[1] !== channels) fail("x", x.shape, `${channels} channels`);
   }
 
-  // ---- Convolution, its transpose, its matrix ----
-
-  // All that a geometry connects: tap t of the kernel joins position q of the small side with
-  // q * stride + t * dilation - padding of the large side. Numbers count row by row.
-  function connections(geometry, small_size, large_size) {
-    const small = [];
-    const tap = [];
-    const large = [];
-    const settings = letters(geometry);
-    const taps = positions(geometry.kernel);
-    positions(small_size).forEach((q, small_number) =>
-      taps.forEach((t, tap_number) => {
-        let number = 0;
-        for (let n = 0; n < q.length; n++) {
-          const at = q[n] * settings[n].s + t[n] * settings[n].d - settings[n].before;
-          if (at < 0 || at >= large_size[n]) return;
-          number = number * large_size[n] + at;
-        }
-        small.push(small_number);
-        tap.push(tap_number);
-        large.push(number);
-      }),
-    );
-    return {
-      small: Int32Array.from(small),
-      tap: Int32Array.from(tap),
-      large: Int32Array.from(large),
-    };
+  // Every spatial axis of x times a sparse matrix: rows[axis][m] lists what makes output m, as
+  // [index, factor]. An index that is no position, beside x or between two, counts as zero.
+  function multiply(x, rows) {
+    return rows.reduce((given, matrix, axis) => {
+      const [height, length] = [matrix.length, given.shape[axis + 2]];
+      const inner = product(given.shape.slice(axis + 3));
+      const result = filled(given.shape.with(axis + 2, height), 0);
+      for (let n = 0; n < result.data.length; n++) {
+        const row = Math.floor(n / inner);
+        const first = Math.floor(row / height) * length;
+        for (const [index, factor] of matrix[row % height])
+          if (Number.isInteger(index) && index >= 0 && index < length)
+            result.data[n] += factor * given.data[(first + index) * inner + (n % inner)];
+      }
+      return result;
+    }, x);
   }
 
-  // Each kernel of a weight: where its taps begin, and which channel of the small side it joins
-  // with which of the large side.
-  function kernels({ shape: [rows, columns, ...kernel] }, groups) {
-    return range(0, rows * columns).map((number) => {
-      const small = Math.floor(number / columns);
-      const group = Math.floor((small * groups) / rows);
-      const large = group * columns + (number % columns);
-      return { small, large, first: number * product(kernel) };
+  const copies = (indices) => indices.map((index) => [[index, 1]]);
+
+  const minus = ({ shape, data }, other) => ({
+    shape,
+    data: data.map((value, n) => value - other.data[n]),
+  });
+
+  // ---- Convolution, its transpose, its matrix ----
+
+  // All that a geometry connects: tap t joins position q of the small side with position
+  // q * stride + t * dilation - padding of the large side. Positions and taps count row by row.
+  function connections(geometry, small_size, large_size) {
+    const found = { small: [], tap: [], large: [] };
+    const axes = geometry.each((letters) => letters);
+    const taps = positions(geometry.kernel);
+    positions(small_size).forEach((q, small) => {
+      taps.forEach((t, tap) => {
+        let large = 0;
+        for (let n = 0; n < axes.length; n++) {
+          const at = q[n] * axes[n].s + t[n] * axes[n].d - axes[n].before;
+          if (at < 0 || at >= large_size[n]) return;
+          large = large * large_size[n] + at;
+        }
+        found.small.push(small);
+        found.tap.push(tap);
+        found.large.push(large);
+      });
+    });
+    for (const side in found) found[side] = Int32Array.from(found[side]);
+    return found;
+  }
+
+  // Both directions along the same connections. The rows of a weight are the channels of the small
+  // side, its columns those of the large side in one group.
+  function connect(x, weight, geometry, bias, transposed) {
+    check(x, weight, geometry, transposed);
+    const { groups, kernel } = geometry;
+    const [batch, channels, ...size] = x.shape;
+    const [rows, columns] = weight.shape;
+    const out_size = reached(geometry, size, transposed);
+    const out_channels = transposed ? columns * groups : rows;
+    if (bias && bias.length !== out_channels) fail("bias", bias.length, `${out_channels} numbers`);
+    const { small, tap, large } = transposed
+      ? connections(geometry, size, out_size)
+      : connections(geometry, out_size, size);
+    const [read, write] = transposed ? [small, large] : [large, small];
+    const [taps, area, out_area] = [kernel, size, out_size].map(product);
+    const [reads, writes] = [channels / groups, out_channels / groups];
+    const step = transposed ? columns * taps : taps;
+    const y = filled([batch, out_channels, ...out_size], 0);
+    const [w, values, sums] = [weight.data, x.data, y.data];
+    for (let b = 0; b < batch; b++) {
+      for (let n = 0; n < tap.length; n++) {
+        for (let to = 0; to < out_channels; to++) {
+          const from = Math.floor(to / writes) * reads; // the first channel of the same group
+          const kernel_number = transposed ? from * columns + (to % columns) : to * columns;
+          let weight_at = kernel_number * taps + tap[n];
+          let value_at = (b * channels + from) * area + read[n];
+          let sum = 0;
+          for (let c = 0; c < reads; c++) {
+            sum += w[weight_at] * values[value_at];
+            weight_at += step;
+            value_at += area;
+          }
+          sums[(b * out_channels + to) * out_area + write[n]] += sum;
+        }
+      }
+    }
+    if (!bias) return y;
+    return { ...y, data: y.data.map((v, n) => v + bias[Math.floor(n / out_area) % out_channels]) };
+  }
+
+  const conv = (x, weight, geometry, bias) => connect(x, weight, geometry, bias, false);
+
+  const conv_transpose = (x, weight, geometry, bias) => connect(x, weight, geometry, bias, true);
+
+  // The matrix of conv for inputs [channels, ...size]: column n is what it makes of a 1 at place n.
+  function conv_matrix(weight, input_shape, geometry) {
+    const columns = product(input_shape);
+    const ones = filled([columns, ...input_shape], 0);
+    for (let n = 0; n < columns; n++) ones.data[n * columns + n] = 1;
+    const { data } = conv(ones, weight, geometry);
+    const rows = data.length / columns;
+    const entry = (_, n) => data[(n % columns) * rows + Math.floor(n / columns)];
+    return { shape: [rows, columns], data: data.map(entry) };
+  }
+
+  // ---- Two other ways to the transposed convolution ----
+
+  // Between the layouts of the two directions: channels exchanged, taps reversed on every axis.
+  function flipped(weight, groups = 1) {
+    const [rows, columns, ...kernel] = weight.shape;
+    const [across, taps] = [rows / groups, product(kernel)];
+    const data = weight.data.map((_, n) => {
+      const [row, column] = [Math.floor(n / taps / across), Math.floor(n / taps) % across];
+      const from = Math.floor(row / columns) * across + column;
+      return weight.data[(from * columns + (row % columns)) * taps + taps - 1 - (n % taps)];
+    });
+    return { shape: [columns * groups, across, ...kernel], data };
+  }
+
+  // x with stride - 1 zeros between its values, and so many around them as the kernel needs.
+  function inserted(x, geometry) {
+    const out_size = geometry.transposed_shape(size_of("x", x, geometry.axes));
+    const rows = geometry.each(({ s, before, reach }, n) =>
+      copies(range(before + 1 - reach, before + out_size[n]).map((m) => m / s)),
+    );
+    return multiply(x, rows);
+  }
+
+  function zero_insertion(x, weight, geometry) {
+    check(x, weight, geometry, true);
+    const { kernel, dilation, groups } = geometry;
+    const plain = new Geometry({ kernel, dilation, groups });
+    return conv(inserted(x, geometry), flipped(weight, groups), plain);
+  }
+
+  const divisor = (n, m) => (m ? divisor(m, n % m) : n);
+
+  // Those phases of the output that see taps. On each axis, the outputs start, start + stride, …
+  // see these `taps`: they are the convolution of `input`, which is x cropped or with zeros around
+  // it, with the small `kernel` of these taps, flipped.
+  function phases(x, weight, geometry) {
+    check(x, weight, geometry, true);
+    const { groups } = geometry;
+    const out_size = geometry.transposed_shape(x.shape.slice(2));
+    const axes = geometry.each(({ k, s, d, before }, n) => {
+      const [step, dilation] = [s, d].map((distance) => distance / divisor(s, d));
+      const all = range(0, Math.min(step, k)).map((tap) => {
+        const start = (((tap * d - before) % s) + s) % s;
+        const taps = range(tap, k, step);
+        // Output u of the phase reads the inputs last + u, last + u - dilation, …
+        const last = (start + before - tap * d) / s;
+        const count = Math.ceil((out_size[n] - start) / s);
+        const inputs = range(last - (taps.length - 1) * dilation, last + count);
+        return { start, taps, inputs, dilation };
+      });
+      return all.filter(({ start }) => start < out_size[n]);
+    });
+    return choices(axes).map((phase) => {
+      const all = (name) => phase.map((axis) => axis[name]);
+      const [start, taps, dilation] = ["start", "taps", "dilation"].map(all);
+      const input = multiply(x, all("inputs").map(copies));
+      const kernel = flipped(multiply(weight, taps.map(copies)), groups);
+      const plain = new Geometry({ kernel: kernel.shape.slice(2), dilation, groups });
+      return { start, taps, dilation, input, kernel, output: conv(input, kernel, plain) };
     });
   }
 
-  // Convolution and transposed convolution: the same connections, read in opposite directions.
-  function along_connections(x, weight, geometry, bias, transposed) {
-    check(x, weight, geometry, transposed);
-    const in_size = x.shape.slice(2);
-    const out_size = reached(geometry, in_size, transposed);
-    const { small, tap, large } = transposed
-      ? connections(geometry, in_size, out_size)
-      : connections(geometry, out_size, in_size);
-    const [read, write] = transposed ? [small, large] : [large, small];
-    const [from, to] = transposed ? ["small", "large"] : ["large", "small"];
-    const [w, [batch, channels]] = [weight.data, x.shape];
-    const out_channels = transposed ? weight.shape[1] * geometry.groups : weight.shape[0];
-    if (bias && bias.length !== out_channels) fail("bias", bias.length, `${out_channels} numbers`);
-    const y = filled([batch, out_channels, ...out_size], 0);
-    const [in_area, out_area] = [product(in_size), product(out_size)];
-    for (const b of range(0, batch)) {
-      for (const kernel of kernels(weight, geometry.groups)) {
-        const x_first = (b * channels + kernel[from]) * in_area;
-        const y_first = (b * out_channels + kernel[to]) * out_area;
-        for (let n = 0; n < tap.length; n++)
-          y.data[y_first + write[n]] += w[kernel.first + tap[n]] * x.data[x_first + read[n]];
-      }
+  function polyphase(x, weight, geometry) {
+    const parts = phases(x, weight, geometry);
+    const size = geometry.transposed_shape(x.shape.slice(2));
+    const y = filled([x.shape[0], weight.shape[1] * geometry.groups, ...size], 0);
+    for (const { start, output } of parts) {
+      const rows = geometry.each(({ s }, n) =>
+        copies(range(0, size[n]).map((m) => (m - start[n]) / s)),
+      );
+      multiply(output, rows).data.forEach((value, n) => (y.data[n] += value));
     }
-    for (const n of range(0, bias ? y.data.length : 0))
-      y.data[n] += bias[Math.floor(n / out_area) % out_channels];
     return y;
   }
 
-  const conv = (x, weight, geometry, bias) => along_connections(x, weight, geometry, bias, false);
+  // ---- Upsampling and a convolution as one transposed convolution, and back ----
 
-  const conv_transpose = (x, weight, geometry, bias) =>
-    along_connections(x, weight, geometry, bias, true);
+  const check_mode = (mode) =>
+    ["nearest", "linear"].includes(mode) || fail("mode", mode, "nearest or linear");
 
-  // The matrix of conv, for an input of shape [channels, ...size].
-  function conv_matrix(weight, input_shape, geometry) {
-    check({ shape: [1, ...input_shape] }, weight, geometry, false);
-    const in_size = input_shape.slice(1);
-    const out_size = geometry.output_shape(in_size);
-    const { small, tap, large } = connections(geometry, out_size, in_size);
-    const [in_area, out_area] = [product(in_size), product(out_size)];
-    const C = filled([weight.shape[0] * out_area, product(input_shape)], 0);
-    for (const kernel of kernels(weight, geometry.groups)) {
-      for (let n = 0; n < tap.length; n++) {
-        const row = kernel.small * out_area + small[n];
-        const column = kernel.large * in_area + large[n];
-        C.data[row * C.shape[1] + column] = weight.data[kernel.first + tap[n]];
-      }
-    }
-    return C;
+  // By whole factors; linear with half pixels, align_corners=False.
+  function interpolate(x, { scale_factor, mode = "nearest" }) {
+    check_mode(mode);
+    const size = size_of("x", x);
+    const scale = per_axis("scale_factor", scale_factor, size.length, 1);
+    const rows = size.map((i, axis) =>
+      range(0, i * scale[axis]).map((m) => {
+        if (mode === "nearest") return [[Math.floor(m / scale[axis]), 1]];
+        const at = (m + 0.5) / scale[axis] - 0.5;
+        const left = Math.floor(at);
+        return [
+          [Math.max(left, 0), left + 1 - at], // beyond the border its values repeat
+          [Math.min(left + 1, i - 1), at - left],
+        ];
+      }),
+    );
+    return multiply(x, rows);
   }
 
-  // ---- Numbers ----
+  // The product of polynomials along each axis, tap t being the coefficient of z to the t.
+  function convolved(kernel, stamps) {
+    const rows = stamps.map((stamp, axis) =>
+      range(0, kernel.shape[axis + 2] + stamp.length - 1).map((m) =>
+        stamp.map((value, t) => [m - t, value]),
+      ),
+    );
+    return multiply(kernel, rows);
+  }
+
+  // With x extended by the margin, border values repeated, the transposed convolution gives what
+  // upsampling and a zero-padded convolution give, except on the strip: margin and strip count
+  // [before, after] on each axis.
+  function collapse(weight, scale, { padding = 0, mode = "nearest" } = {}) {
+    check_mode(mode);
+    const conv = new Geometry({ kernel: kernel_of(weight), padding });
+    const stride = per_axis("scale", scale, conv.axes, 1);
+    // Upsampling makes of a single 1 a box, or a tent that reaches so far over its s outputs.
+    const over = stride.map((s) => (mode === "nearest" ? 0 : Math.floor(s / 2)));
+    const stamps = stride.map((s, n) =>
+      range(-over[n], s + over[n]).map((m) => (over[n] ? 1 - Math.abs(m + (1 - s) / 2) / s : 1)),
+    );
+    const ends = (formula) =>
+      conv.padding.map((pair, n) => pair.map((p, end) => formula(p, n, end)));
+    const margin = ends((p, n) => {
+      if (p >= conv.kernel[n]) fail("padding", p, `less than the kernel's ${conv.kernel[n]}`);
+      return over[n] && Math.ceil((p + over[n]) / stride[n]);
+    });
+    const crop = ends(
+      (p, n, end) => conv.kernel[n] - 1 - p + over[n] + stride[n] * margin[n][end],
+    );
+    const result = convolved(flipped(weight), stamps);
+    const geometry = new Geometry({ kernel: result.shape.slice(2), stride, padding: crop });
+    return { weight: result, geometry, margin, strip: ends((p, n) => over[n] && p) };
+  }
+
+  function divide(weight, scale) {
+    const kernel = kernel_of(weight);
+    const stride = per_axis("scale", scale, kernel.length, 1);
+    // The box is (1 - z^s) / (1 - z). So dividing is: times 1 - z, times 1 + z^s + z^2s + …
+    const rows = stride.map((s, axis) => {
+      if (s > kernel[axis]) fail("scale", scale, `none above the kernel's ${kernel[axis]}`);
+      return range(0, kernel[axis] - s + 1).map((t) =>
+        range(0, t + 1, s).flatMap((m) => [[t - m, 1], [t - m - 1, -1]]),
+      );
+    });
+    const quotient = multiply(weight, rows);
+    const boxes = stride.map((s) => Array(s).fill(1));
+    const remainder = minus(weight, convolved(quotient, boxes));
+    const largest = ({ data }) => data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const factorable = largest(remainder) <= 1e-5 * largest(weight);
+    return { quotient: flipped(quotient), remainder, factorable };
+  }
+
+  // ---- Pooling and its gradients ----
+
+  // Average pooling is a convolution of each channel by itself: its weight and its geometry.
+  function averaging(name, x, geometry) {
+    size_of(name, x, geometry.axes);
+    const [groups, { kernel }] = [x.shape[1], geometry];
+    const weight = filled([groups, 1, ...kernel], 1 / product(kernel));
+    return [weight, new Geometry({ ...geometry, groups })];
+  }
+
+  const average_pool = (x, geometry) => conv(x, ...averaging("x", x, geometry));
+
+  function average_pool_gradient(gradient, geometry, input_shape) {
+    const [weight, channelwise] = averaging("gradient", gradient, geometry);
+    const out_size = geometry.output_shape(input_shape);
+    if (!same(gradient.shape.slice(2), out_size)) fail("gradient", gradient.shape, out_size);
+    return conv_transpose(gradient, weight, channelwise.adjoint_to(input_shape));
+  }
+
+  // The largest value of each window and its place in the channel; the first among equals.
+  function max_pool(x, geometry) {
+    const size = size_of("x", x, geometry.axes);
+    const out_size = geometry.output_shape(size);
+    const { small, large } = connections(geometry, out_size, size);
+    const values = filled([...x.shape.slice(0, 2), ...out_size], 0);
+    const indices = filled(values.shape, -1);
+    const [area, out_area] = [size, out_size].map(product);
+    for (let channel = 0; channel * area < x.data.length; channel++) {
+      small.forEach((q, n) => {
+        const [value, at] = [x.data[channel * area + large[n]], channel * out_area + q];
+        if (indices.data[at] >= 0 && value <= values.data[at]) return;
+        values.data[at] = value;
+        indices.data[at] = large[n];
+      });
+    }
+    if (indices.data.includes(-1)) fail("padding", geometry.padding, "an input in each window");
+    return { values, indices };
+  }
+
+  // A larger tensor of zeros, and where in it the values of x belong.
+  function places(name, x, indices, size_name, size) {
+    const pooled = product(size_of(name, x));
+    const whole = per_axis(size_name, size, x.shape.length - 2, 1);
+    const area = product(whole);
+    if (!same(indices.shape, x.shape)) fail("indices", indices.shape, x.shape);
+    const at = indices.data.map((index, n) => {
+      if (integer("indices", index, 0) >= area) fail("indices", index, `less than ${area}`);
+      return Math.floor(n / pooled) * area + index;
+    });
+    return [filled([...x.shape.slice(0, 2), ...whole], 0), at];
+  }
+
+  function max_pool_gradient(gradient, indices, input_shape) {
+    const [y, at] = places("gradient", gradient, indices, "input_shape", input_shape);
+    at.forEach((place, n) => (y.data[place] += gradient.data[n]));
+    return y;
+  }
+
+  const within = (size, bounds) =>
+    per_axis("size", size, bounds.length, 1).map((n, axis) => {
+      const [low, high] = bounds[axis];
+      return n >= low && n <= high ? n : fail("size", n, `${low} to ${high}`);
+    });
+
+  function max_unpool(x, indices, geometry, size) {
+    const pooled = size_of("x", x, geometry.axes);
+    const near = ({ s, p, reach }, n) => {
+      const low = (pooled[n] - 1) * s + reach - p;
+      return [low - s + 1, low + s - 1]; // less than a stride away, as torch allows
+    };
+    const whole =
+      size === undefined ? geometry.transposed_shape(pooled) : within(size, geometry.each(near));
+    const [y, at] = places("x", x, indices, "size", whole);
+    at.forEach((place, n) => (y.data[place] = x.data[n]));
+    const lost = at.findIndex((place, n) => y.data[place] !== x.data[n]);
+    if (lost >= 0) fail("indices", indices.data[lost], "each once, or with equal values");
+    return y;
+  }
+
+  function insert_zeros(x, stride, size) {
+    const small = size_of("x", x);
+    const steps = per_axis("stride", stride, small.length, 1);
+    const bounds = steps.map((s, n) => [(small[n] - 1) * s + 1, small[n] * s]);
+    const whole = within(size ?? bounds.map(([low]) => low), bounds);
+    const rows = whole.map((n, axis) => copies(range(0, n).map((m) => m / steps[axis])));
+    return multiply(x, rows);
+  }
+
+  // ---- Checkerboards ----
+
+  // How many stamps meet in each output of a period; with more layers, how many ways lead there.
+  function overlap(kernel, stride, layers = 1) {
+    const geometry = new Geometry({ kernel, stride });
+    const stamp = filled([1, 1, ...geometry.kernel], 1);
+    let ways = filled([1, 1, ...geometry.kernel.map(() => 1)], 1);
+    for (let n = 0; n < integer("layers", layers, 1); n++)
+      ways = conv_transpose(ways, stamp, geometry);
+    return phase_gains(ways, geometry.stride.map((s) => s ** layers));
+  }
+
+  function phase_gains(weight, stride, dilation = 1) {
+    const geometry = new Geometry({ kernel: kernel_of(weight), stride, dilation });
+    const rows = geometry.each(({ k, s, d }) =>
+      range(0, s).map((r) => range(0, k).filter((t) => (t * d) % s === r).map((t) => [t, 1])),
+    );
+    return multiply(weight, rows);
+  }
+
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+  const norm = (values) => Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0));
+
+  function variance(values) {
+    const middle = mean(values);
+    return mean(values.map((value) => (value - middle) ** 2));
+  }
+
+  // The values of each channel.
+  function images({ shape, data }) {
+    const area = product(shape.slice(2));
+    return range(0, data.length, area).map((first) => data.subarray(first, first + area));
+  }
+
+  const ROUNDING = 64 * Number.EPSILON; // what may be left, for each 1, of what cancels
+  const TINY = 2 ** -1022; // the smallest number with all its digits, to divide by in place of 0
+
+  function imbalance(weight, stride, dilation = 1) {
+    const gains = phase_gains(weight, stride, dilation);
+    const deviations = images(gains).map((phase) => Math.sqrt(variance(phase) * phase.length));
+    const floor = Math.max(ROUNDING * norm(weight.data), TINY);
+    return norm(gains.data) > floor ? norm(deviations) / norm(gains.data) : 0;
+  }
+
+  // The matrix that takes taps to the nearest ones whose phases all have the same gain. A gain is
+  // corrected by its n taps together, the easier the more they are: so the common gain is the mean
+  // of the gains with the weights 1 / n. A phase without taps, 1 / 0, holds it at 0.
+  function levelling(phase_of, phase_count) {
+    const counts = range(0, phase_count).map((r) => phase_of.filter((phase) => phase === r).length);
+    const total = counts.reduce((sum, n) => sum + 1 / n, 0);
+    return phase_of.map((r, t) =>
+      phase_of.map((other, u) => {
+        const common = 1 / (counts[r] * counts[other] * total);
+        return [u, (t === u) - (r === other) / counts[r] + common];
+      }),
+    );
+  }
+
+  // Along one axis the kernels whose phases have equal gains ("flat") are the multiples of the box.
+  // So on more axes "factorable" kernels, multiples of every box, are those flat on every line.
+  function project(weight, stride, onto = "flat") {
+    const kernel = kernel_of(weight);
+    const steps = per_axis("stride", stride, kernel.length, 1);
+    if (onto === "factorable") {
+      const phase_of = (s, axis) => range(0, kernel[axis]).map((t) => t % s);
+      return multiply(weight, steps.map((s, axis) => levelling(phase_of(s, axis), s)));
+    }
+    if (onto !== "flat") fail("onto", onto, "flat or factorable");
+    const phase_of = positions(kernel).map((tap) =>
+      tap.reduce((phase, t, axis) => phase * steps[axis] + (t % steps[axis]), 0),
+    );
+    const line = { ...weight, shape: [...weight.shape.slice(0, 2), phase_of.length] };
+    const { data } = multiply(line, [levelling(phase_of, product(steps))]);
+    return { shape: weight.shape, data };
+  }
+
+  // For each image the share of its variance that is a grid, once what is smooth is taken away.
+  function grid_energy(image, stride) {
+    const size = size_of("image", image);
+    const steps = per_axis("stride", stride, size.length, 1);
+    const least = steps.map((s) => 4 * s - 2);
+    if (size.some((n, axis) => n < least[axis])) fail("image", size, `at least ${shown(least)}`);
+    // The pixels around which a tent of 2s - 1 lies within the image, in whole periods.
+    const inner = steps.map((s, axis) => {
+      const periods = Math.floor((size[axis] - 2 * (s - 1)) / s);
+      return range(s - 1, s - 1 + periods * s);
+    });
+    const x = multiply(image, inner.map(copies));
+    const tents = steps.map((s, axis) =>
+      inner[axis].map((m) => range(1 - s, s).map((t) => [m + t, (s - Math.abs(t)) / s ** 2])),
+    );
+    const means = steps.map((s, axis) => {
+      const { length } = inner[axis];
+      return range(0, s).map((r) => range(r, length, s).map((m) => [m, s / length]));
+    });
+    const grids = images(multiply(minus(x, multiply(image, tents)), means));
+    return images(x).map((pixels, n) => {
+      const floor = ROUNDING ** 2 * mean(pixels.map((value) => value ** 2));
+      return variance(grids[n]) / Math.max(variance(pixels), floor, TINY);
+    });
+  }
+
+  // ---- Weights to start from ----
+
+  // A transposed convolution that begins as linear interpolation, each channel by itself.
+  function bilinear_(weight, stride, groups = 1) {
+    const kernel = kernel_of(weight);
+    const steps = per_axis("stride", stride, kernel.length, 1);
+    const [channels, columns] = weight.shape;
+    if (channels !== columns * integer("groups", groups, 1))
+      fail("weight", weight.shape, "as many outputs as inputs");
+    if (kernel.some((k, axis) => Math.ceil(k / 2) !== steps[axis]))
+      fail("weight", weight.shape, "a kernel of 2 * stride or 2 * stride - 1");
+    const tent = positions(kernel).map((tap) =>
+      product(tap.map((t, axis) => 1 - Math.abs(t - (kernel[axis] - 1) / 2) / steps[axis])),
+    );
+    weight.data.fill(0);
+    for (const c of range(0, channels))
+      weight.data.set(tent, (c * columns + (c % columns)) * tent.length);
+    return weight;
+  }
+
+  // A convolution before a pixel shuffle that begins as nearest upsampling: all phases of a channel
+  // get the kernel with which the initializer fills the first.
+  function icnr_(weight, upscale_factor, initializer) {
+    const axes = kernel_of(weight).length;
+    const phases = product(per_axis("upscale_factor", upscale_factor, axes, 1));
+    const [rows, ...rest] = weight.shape;
+    if (rows % phases) fail("weight", weight.shape, `a first axis that ${phases} divides`);
+    if (typeof initializer !== "function") fail("initializer", initializer, "a function");
+    const first = filled([rows / phases, ...rest], 0);
+    initializer(first);
+    const length = product(rest);
+    for (const row of range(0, rows)) {
+      const from = Math.floor(row / phases) * length;
+      weight.data.set(first.data.subarray(from, from + length), row * length);
+    }
+    return weight;
+  }
+
+  // Numbers as if by chance, and the same on every visit: a function uniform(a, b). (Mulberry32.)
+  function random(seed) {
+    let state = integer("seed", seed, 0);
+    return (a = 0, b = 1) => {
+      state = (state + 0x6d2b79f5) | 0;
+      let bits = Math.imul(state ^ (state >>> 15), state | 1);
+      bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61);
+      return a + ((b - a) * ((bits ^ (bits >>> 14)) >>> 0)) / 2 ** 32;
+    };
+  }
 
   // Three significant digits as Python's ".3g" writes them, with a true minus sign; but no "−0".
   function number(value) {
     if (typeof value === "string") return value;
     if (!Number.isFinite(value)) fail("value", value, "a finite number");
-    // Where the digits end in a 5 that is a tie, JavaScript rounds away from zero, Python to even.
+    // Halfway between two, JavaScript rounds away from zero, Python to the even digit.
     const untied = value.toExponential(99).replace(/^(-?\d\.\d[02468])50+e/, "$1e");
     const [digits, exponent] = Number(untied).toExponential(2).split("e").map(Number);
-    const sign = exponent < 0 ? "-" : "+";
-    const written =
-      exponent >= -4 && exponent < 3
-        ? `${Number(`${digits}e${exponent}`)}`
-        : `${digits}e${sign}${`${Math.abs(exponent)}`.padStart(2, "0")}`;
-    return written.replaceAll("-", "−");
+    const power = `${Math.abs(exponent)}`.padStart(2, "0");
+    const scientific = `${digits}e${exponent < 0 ? "-" : "+"}${power}`;
+    const text = exponent < -4 || exponent > 2 ? scientific : `${Number(`${digits}e${exponent}`)}`;
+    return text.replaceAll("-", "−");
   }
 
   (globalThis.upconv ??= {}).arithmetic = Object.freeze({
@@ -334,6 +722,28 @@
     conv,
     conv_transpose,
     conv_matrix,
+    flipped,
+    inserted,
+    zero_insertion,
+    phases,
+    polyphase,
+    interpolate,
+    collapse,
+    divide,
+    average_pool,
+    average_pool_gradient,
+    max_pool,
+    max_pool_gradient,
+    max_unpool,
+    insert_zeros,
+    overlap,
+    phase_gains,
+    imbalance,
+    project,
+    grid_energy,
+    bilinear_,
+    icnr_,
+    random,
     number,
   });
 })();

@@ -5,40 +5,43 @@
 "use strict";
 (() => {
   const { make, slider, choice, announcer, grid } = upconv.ui;
-  const { Geometry, tensor, number, ...arithmetic } = upconv.arithmetic;
+  const { Geometry, tensor, number, conv, conv_transpose, interpolate, collapse, divide } =
+    upconv.arithmetic;
+  const { phase_gains, max_pool, max_pool_gradient, average_pool_gradient, insert_zeros } =
+    upconv.arithmetic;
 
-  const SMALL = { routes: [4, 3], pooling: [3, 2] }; // sides of the small image, 1-D and 2-D
-  const LIMITS = { weight: 3, x: 9, gradient: 12 };
   const DIGITS = [3, 1, 4, 2, 6, 5, 7, 0, 8]; // all different in windows of 2 and 3
 
   const numbers = (count, each) => Array.from({ length: count }, (_, n) => each(n));
   const first = (count) => numbers(count, (n) => DIGITS[n % 9]);
+  const fitting = (values, count) => (values?.length === count ? values : first(count));
   const bounded = (value, low, high) => Math.min(Math.max(value, low), high);
   const largest = ({ data }) => data.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
   const cube = (axes, n) => Array(axes).fill(n);
-  const times = (axes, n) => cube(axes, n).join("×");
   const side = (axes, { length }) => Math.round(length ** (1 / axes));
   const image = (axes, data) => tensor([1, 1, ...cube(axes, side(axes, data))], data);
-  const listed = ({ data }) => `(${[...data].map(number).join(", ")})`;
+  const listed = (data) => `(${[...data].map(number).join(", ")})`;
+
+  // What stands under a heading; `head` changes it.
+  function panel(child) {
+    const heading = make("p");
+    const head = (words) => {
+      heading.textContent = child.ariaLabel = words;
+    };
+    return { element: make("div", { class: "upconv-panel" }, heading, child), head };
+  }
 
   const stage = (...parts) =>
     make("div", { class: "upconv-stage" }, ...parts.map(({ element }) => element));
 
-  // A heading, and what stands under it.
-  function panel(...children) {
-    const heading = make("p");
-    const element = make("div", { class: "upconv-panel" }, heading, ...children);
-    return { element, heading };
-  }
-
   // A table of numbers that follow.
   function result() {
     const table = grid({});
-    const { element, heading } = panel(table.element);
-    const show = (title, { shape, data }, limit = largest({ data })) => {
+    const { element, head } = panel(table.element);
+    const show = (words, { shape, data }, limit = largest({ data })) => {
       const width = shape.at(-1);
       const row = (n) => [...data.subarray(n * width, (n + 1) * width)];
-      heading.textContent = table.element.ariaLabel = title;
+      head(words);
       table.fill(numbers(data.length / width, row), { tint: (value) => value / limit });
     };
     return { element, show };
@@ -46,215 +49,214 @@
 
   // Whole numbers to drag up and down. An unseen range input in each takes the keys, and tells its
   // value to those who do not see the bar.
-  function bars({ model, name }) {
+  function bars(model, name) {
     const group = make("div", { class: "upconv-bars", role: "group" });
-    const { element, heading } = panel(group);
+    const { element, head } = panel(group);
+    const pixels = ({ max }) => Math.max(32 / max, 4); // for 1: its height, if that can be hit
 
     function bar(n) {
+      const text = make("span", { "aria-hidden": "true" });
       const input = make("input", { type: "range", "aria-orientation": "vertical" });
-      const cell = make("div", { class: "upconv-bar" }, make("span", { "aria-hidden": "true" }), input);
+      const cell = make("div", { class: "upconv-bar" }, text, input);
       let grip;
       input.addEventListener("input", () => {
-        const values = model.get(name);
-        const value = Number(input.value);
+        const [values, value] = [model.get(name), Number(input.value)];
         if (value !== values[n]) model.set(name, values.with(n, value));
       });
-      cell.addEventListener("mousedown", (event) => event.preventDefault()); // it would take the focus
+      cell.addEventListener("mousedown", (event) => event.preventDefault()); // it takes the focus away
       cell.addEventListener("pointerdown", ({ pointerId, clientY }) => {
         input.focus({ preventScroll: true });
         cell.setPointerCapture(pointerId);
-        grip = Number(input.value) + clientY / pace(input);
+        grip = Number(input.value) + clientY / pixels(input);
       });
       cell.addEventListener("pointermove", ({ pointerId, clientY }) => {
         if (!cell.hasPointerCapture(pointerId)) return;
-        input.value = Math.round(grip - clientY / pace(input));
+        input.value = Math.round(grip - clientY / pixels(input));
         input.dispatchEvent(new Event("input"));
       });
       return cell;
     }
-    const pace = ({ max }) => Math.max(32 / max, 4); // pixels for 1: as high as it is, if not too low
 
-    function show(title, axes, limit, framed = []) {
+    function show(words, axes, limit, framed = []) {
       const values = model.get(name);
       const columns = side(axes, values);
-      heading.textContent = `${title}: drag`;
-      group.ariaLabel = title;
+      head(words);
       group.style.setProperty("--columns", columns);
-      if (group.children.length !== values.length) group.replaceChildren(...numbers(values.length, bar));
+      if (group.children.length !== values.length) group.replaceChildren(...values.map((_, n) => bar(n)));
       values.forEach((value, n) => {
         const cell = group.children[n];
         const [text, input] = cell.children;
         const place = axes > 1 ? `[${Math.floor(n / columns)}, ${n % columns}]` : n;
-        const mark = framed.includes(n) ? "lit" : "";
-        Object.assign(input, { min: -limit, max: limit, value, ariaLabel: `${title} ${place}` });
-        input.ariaValueText = number(value) + (mark && ", the largest");
+        const lit = framed.includes(n);
+        Object.assign(input, { min: -limit, max: limit, value, ariaLabel: `${words} ${place}` });
         text.textContent = number(value);
+        input.ariaValueText = number(value) + (lit ? ", the largest" : "");
         cell.style.setProperty("--tint", Math.abs(value / limit));
         cell.classList.toggle("minus", value < 0);
-        cell.dataset.mark = mark;
+        cell.dataset.mark = lit ? "lit" : "";
       });
     }
     return { element, show };
   }
 
-  // Both routes; the convolution of a strided kernel has the quotient.
+  // Both routes. The convolution that stands beside a strided kernel has its quotient.
   function both({ start, scale, axes, weight, x }) {
     const [input, given] = [image(axes, x), image(axes, weight)];
-    const division = start === "transposed" ? arithmetic.divide(given, scale) : null;
-    const small = division?.quotient ?? given;
+    const division = start === "transposed" && divide(given, scale);
+    const small = division ? division.quotient : given;
     const kernel = small.shape.slice(2);
     const before = Math.floor((kernel[0] - 1) / 2);
     const padding = cube(axes, [before, kernel[0] - 1 - before]);
-    const collapsed = arithmetic.collapse(small, scale, { padding });
+    const collapsed = collapse(small, scale, { padding });
     const stamp = division ? given : collapsed.weight;
-    const upsampled = arithmetic.interpolate(input, { scale_factor: scale });
-    const two = arithmetic.conv(upsampled, small, new Geometry({ kernel, padding }));
-    const one = arithmetic.conv_transpose(input, stamp, collapsed.geometry);
+    const upsampled = interpolate(input, { scale_factor: scale });
+    const two = conv(upsampled, small, new Geometry({ kernel, padding }));
+    const one = conv_transpose(input, stamp, collapsed.geometry);
     const difference = { ...one, data: one.data.map((value, n) => value - two.data[n]) };
     return { division, small, stamp, upsampled, two, one, difference };
   }
 
   // What became of the kernel, and of the outputs.
   function told({ scale, axes }, { division, small, stamp, difference }) {
-    const plane = axes > 1;
-    const box = plane ? `the ${times(2, scale)} box` : `the box ${listed({ data: cube(scale, 1) })}`;
-    const kernel = plane ? `this ${times(2, stamp.shape[2])} kernel` : listed(stamp);
-    const count = difference.data.length;
-    const differ = difference.data.filter(Boolean).length;
-    const equal = `All ${count} outputs of both routes are equal, at the border too.`;
-    if (!division) {
-      const flipped = plane ? "the flipped kernel" : `the kernel, flipped to ${listed(arithmetic.flipped(small))},`;
-      return [`Two layers are one: ${flipped} times ${box} is ${kernel} with stride ${scale}.`, equal];
-    }
-    if (division.factorable) return [`Factorable: ${kernel} is a multiple of ${box}.`, equal];
-    const sums = plane ? "In some row or column the phase sums differ" : `Its phase sums ${listed(arithmetic.phase_gains(stamp, scale))} differ`;
-    return [
-      `Not factorable: ${box} does not divide ${kernel}. ${sums}.`,
-      `The routes differ at ${differ} of ${count} outputs, by what the remainder stamps.`,
-    ];
+    const named = (data) => (axes > 1 ? `${side(2, data)}×${side(2, data)}` : listed(data));
+    const [box, kernel, convolved] = [cube(scale ** axes, 1), stamp.data, small.data].map(named);
+    const [count, differ] = [difference.data.length, difference.data.filter(Boolean).length];
+    const sums = () => listed(phase_gains(stamp, scale).data);
+    const kernels = !division
+      ? `The ${convolved} kernel, flipped, times the ${box} box is the ${kernel} kernel of one layer.`
+      : division.factorable
+        ? `Factorable: the ${kernel} kernel is a multiple of the ${box} box.`
+        : `Not factorable: the ${kernel} kernel is no multiple of the ${box} box, ` +
+          `as its phase sums differ${axes > 1 ? " in a row or column" : `: ${sums()}`}.`;
+    const outputs = differ
+      ? `${differ} of ${count} outputs differ, by what the remainder stamps.`
+      : `All ${count} outputs of the two routes are equal, at the border too.`;
+    return [kernels, outputs];
   }
 
-  function routes({ model, el }) {
-    const [x, weight] = ["x", "weight"].map((name) => bars({ model, name }));
+  function routes(model) {
+    const [x, weight] = ["x", "weight"].map((name) => bars(model, name));
     const [follows, rest, upsampled, two, one, difference] = numbers(6, result);
-    const strided = () => model.get("start") === "transposed";
-    const sizes = () => [1, 3].map((k) => (strided() ? k + model.get("scale") - 1 : k));
-    const limit = () => LIMITS.weight * (strided() ? model.get("scale") ** model.get("axes") : 1);
 
-    // What no longer fits begins anew: the input, and the weights with 1, 2, 3.
+    // Least and largest size of the kernel that is dragged, and its largest weight.
+    const range = ({ start, scale, axes }) =>
+      start === "transposed" ? [scale, scale + 2, 3 * scale ** axes] : [1, 3, 3];
+
+    // What no longer fits begins anew, weights with 1, 2, 3.
     function fit() {
-      const { axes, ...old } = model.all();
-      const [kernel, count] = [bounded(old.kernel, ...sizes()), SMALL.routes[axes - 1] ** axes];
+      const all = model.all();
+      const [least, most, limit] = range(all);
+      const kernel = bounded(all.kernel, least, most);
       const begun = (n) => Math.max((n % kernel) - Math.floor(n / kernel) + 1, 0);
-      const weight = old.weight?.length === kernel ** axes ? old.weight : numbers(kernel ** axes, begun);
-      model.set({
-        kernel,
-        weight: weight.map((value) => bounded(value, -limit(), limit())),
-        x: old.x?.length === count ? old.x : first(count),
-      });
+      const count = kernel ** all.axes;
+      const taps = all.weight?.length === count ? all.weight : numbers(count, begun);
+      const held = taps.map((value) => bounded(value, -limit, limit));
+      model.set({ kernel, weight: held, x: fitting(all.x, all.axes > 1 ? 9 : 4) });
     }
-    fit();
-    for (const name of ["axes", "scale", "kernel"]) model.on(`change:${name}`, fit);
+
+    // The kernel that followed is now the one to drag.
     model.on("change:start", () => {
-      const { axes, scale, weight } = model.all();
+      const { start, axes, scale, weight } = model.all();
       const given = image(axes, weight);
-      const other = strided() ? arithmetic.collapse(given, scale).weight : arithmetic.divide(given, scale).quotient;
+      const other =
+        start === "transposed" ? collapse(given, scale).weight : divide(given, scale).quotient;
       model.set({ kernel: other.shape[2], weight: [...other.data] });
     });
 
     const options = [["convolution", "the convolution"], ["transposed", "the strided layer"]];
-    const start = choice({ model, name: "start", label: "You give", options });
-    const text = (k) => times(model.get("axes"), k);
-    const size = slider({ model, name: "kernel", label: "its kernel", text });
-    const [kernels, outputs] = numbers(2, () => make("p", { class: "upconv-told" }));
-    el.append(kernels, stage(x, weight, follows, rest), outputs, stage(upsampled, two, one, difference));
+    const start = choice({ model, name: "start", label: "Drag the kernel of", options });
+    const text = (k) => cube(model.get("axes"), k).join("×");
+    const size = slider({ model, name: "kernel", label: "Kernel size", text });
 
-    function update() {
+    function update(words) {
       const all = model.all();
+      const { axes, scale } = all;
       const seen = both(all);
-      const { division, small, stamp } = seen;
-      const names = ["Kernel of the convolution", `Kernel with stride ${all.scale}`];
-      if (division) names.reverse();
-      size.bound(...sizes());
-      x.show("Input", all.axes, LIMITS.x);
-      weight.show(names[0], all.axes, limit());
-      follows.show(`${names[1]}, ${division ? "the quotient" : "collapsed"}`, division ? small : stamp);
-      rest.element.hidden = !division;
-      if (division) rest.show("Remainder", division.remainder, limit());
-      upsampled.element.hidden = all.axes > 1;
-      const most = Math.max(largest(seen.two), largest(seen.one));
-      upsampled.show("Upsampled", seen.upsampled, LIMITS.x);
-      two.show("Upsampled and convolved", seen.two, most);
-      one.show(`One layer with stride ${all.scale}`, seen.one, most);
-      difference.show("Difference", seen.difference, most);
-      [kernels.textContent, outputs.textContent] = told(all, seen);
-      return outputs.textContent;
+      const [least, most, limit] = range(all);
+      const names = ["Kernel after upsampling", `Kernel with stride ${scale}`];
+      size.bound(least, most);
+      x.show("Input", axes, 9);
+      rest.element.hidden = !seen.division;
+      if (seen.division) {
+        weight.show(names[1], axes, limit);
+        follows.show(`${names[0]}: quotient`, seen.small);
+        rest.show("Remainder", seen.division.remainder, limit);
+      } else {
+        weight.show(names[0], axes, limit);
+        follows.show(`${names[1]}: collapsed`, seen.stamp);
+      }
+      const high = Math.max(largest(seen.two), largest(seen.one));
+      upsampled.element.hidden = axes > 1;
+      upsampled.show("Upsampled", seen.upsampled, 9);
+      two.show("Upsampled, then convolved", seen.two, high);
+      one.show(`One layer with stride ${scale}`, seen.one, high);
+      difference.show("Difference", seen.difference, high);
+      const sentences = told(all, seen);
+      words.textContent = sentences.join(" ");
+      return sentences[1];
     }
-    return { controls: [start, size], update };
+    const stages = [stage(x, weight, follows, rest), stage(upsampled, two, one, difference)];
+    return { controls: [start, size], stages, fit, update };
   }
 
-  function pooling({ model, el }) {
-    const [x, gradient] = ["x", "gradient"].map((name) => bars({ model, name }));
-    function fit() {
-      const { axes, scale, ...old } = model.all();
-      const small = SMALL.pooling[axes - 1];
-      const fitting = (values, count) => (values?.length === count ? values : first(count));
-      model.set({ x: fitting(old.x, (small * scale) ** axes), gradient: fitting(old.gradient, small ** axes) });
-    }
-    fit();
-    for (const name of ["axes", "scale"]) model.on(`change:${name}`, fit);
-    const [down, back] = numbers(2, () => numbers(4, result));
-    const words = make("p", { class: "upconv-told" });
-    const pairs = down.map((one, n) => ({ element: make("div", {}, one.element, back[n].element) }));
-    el.append(words, stage(x, gradient), stage(...pairs));
+  function pooling(model) {
+    const [x, gradient] = ["x", "gradient"].map((name) => bars(model, name));
+    const ways = numbers(4, result);
 
-    function update() {
+    function fit() {
+      const { axes, scale, ...all } = model.all();
+      const count = axes > 1 ? 4 : 3;
+      model.set({ x: fitting(all.x, count * scale ** axes), gradient: fitting(all.gradient, count) });
+    }
+
+    function update(words) {
       const { axes, scale, ...all } = model.all();
       const [input, g] = [image(axes, all.x), image(axes, all.gradient)];
-      const [kernel, size, count] = [cube(axes, scale), input.shape.slice(2), scale ** axes];
-      const tiles = new Geometry({ kernel, stride: scale });
-      const box = image(axes, Array(count).fill(1));
-      const slicing = new Geometry({ kernel: cube(axes, 1), stride: scale });
-      const { values, indices } = arithmetic.max_pool(input, tiles);
-      const unpooled = arithmetic.max_pool_gradient(g, indices, size);
-      x.show("Input", axes, LIMITS.x, [...indices.data]);
-      gradient.show("Gradient", axes, LIMITS.gradient);
+      const [size, count] = [input.shape.slice(2), scale ** axes];
+      const tiles = new Geometry({ kernel: cube(axes, scale), stride: scale });
+      const { indices } = max_pool(input, tiles);
+      const unpooled = max_pool_gradient(g, indices, size);
+      x.show("Input", axes, 9, [...indices.data]);
+      gradient.show("Gradient", axes, 12);
       [
-        ["Sum", arithmetic.conv(input, box, tiles)],
-        ["Average", arithmetic.average_pool(input, tiles)],
-        ["Maximum", values],
-        ["Slice", arithmetic.conv(input, image(axes, [1]), slicing)],
-      ].forEach((args, n) => down[n].show(...args));
-      [
-        ["nearest upsampling", arithmetic.conv_transpose(g, box, tiles)],
-        [`the same, / ${count}`, arithmetic.average_pool_gradient(g, tiles, size)],
-        ["unpooling", unpooled],
-        ["zero insertion", arithmetic.insert_zeros(g, scale, size)],
-      ].forEach(([name, values], n) => back[n].show(`Back: ${name}`, values, LIMITS.gradient));
+        ["the sum: nearest upsampling", interpolate(g, { scale_factor: scale })],
+        [`the average: that / ${count}`, average_pool_gradient(g, tiles, size)],
+        ["the maximum: unpooling", unpooled],
+        ["the slice: zero insertion", insert_zeros(g, scale, size)],
+      ].forEach(([way, back], n) => ways[n].show(`Back through ${way}`, back, 12));
       words.textContent =
-        `Back through the sum, all ${count} inputs of a window get its gradient; through the average, ` +
-        `1/${count} of it; through the maximum, only the largest (framed) gets it; through the slice, only the first.`;
-      return `Back through the maximum: ${listed(unpooled)}`;
+        `The sum passes each gradient back to all ${count} inputs of its window, the average ` +
+        `1/${count} of it; the maximum to the largest input (framed), the slice to the first.`;
+      return `Back through the maximum: ${listed(unpooled.data)}`;
     }
-    return { controls: [], update };
+    return { controls: [], stages: [stage(x, gradient), stage(...ways)], fit, update };
   }
 
   upconv.explorable("routes", {
     render({ model, el }) {
-      el.classList.add("upconv-routes");
+      const view = model.get("view");
+      const { controls, stages, fit, update } = { routes, pooling }[view](model);
+      const words = make("p", { class: "upconv-words" });
       const said = announcer();
-      const bar = make("div", { class: "upconv-controls" });
-      el.append(bar, said.element);
-      const { controls, update } = { routes, pooling }[model.get("view")]({ model, el });
-      const scale = choice({ model, name: "scale", label: "Scale", options: [[2, "2"], [3, "3"]] });
-      const axes = choice({ model, name: "axes", label: "Axes", options: [[1, "1-D"], [2, "2-D"]] });
-      bar.append(...[...controls, scale, axes].map(({ element }) => element));
-      const show = () => {
-        Object.assign(el.dataset, { axes: model.get("axes"), scale: model.get("scale") });
-        return update();
-      };
+      const two = [[2, "2"], [3, "3"]];
+      controls.push(choice({ model, name: "scale", label: "Scale", options: two }));
+      const planes = [[1, "1-D"], [2, "2-D"]];
+      controls.push(choice({ model, name: "axes", label: "Axes", options: planes }));
+      const bar = make("div", { class: "upconv-controls" }, ...controls.map(({ element }) => element));
+      el.append(bar, words, make("div", { class: `upconv-${view}` }, ...stages), said.element);
+      let shown = [];
+      function show() {
+        const values = Object.values(model.all());
+        if (values.every((value, n) => value === shown[n])) return; // a change within a change
+        shown = values;
+        el.dataset.axes = model.get("axes");
+        el.style.setProperty("--scale", model.get("scale"));
+        said.say(update(words));
+      }
+      for (const name of ["scale", "axes", "kernel"]) model.on(`change:${name}`, fit);
+      fit();
       show();
-      model.on("change", () => said.say(show()));
+      model.on("change", show);
     },
   });
 })();

@@ -143,7 +143,7 @@ def _four_poolings(x: torch.Tensor, gradient: torch.Tensor, scale: int) -> Figur
     told = "; ".join(f"{name} {_list(values)}" for name, values in back.items())
     first, last = list(back.items())[:2], list(back.items())[2:]
     return Figure(
-        _tables([{"input": x, "gradient": gradient}, dict(first), dict(last)]),
+        _tables([{"input": x, "gradient": gradient}, dict(first), dict(last)], framed=indices),
         f"The input {_list(x)} and the gradient {_list(gradient)} at its pooled output. What four "
         f"poolings pass back: {told}.",
     )
@@ -153,8 +153,8 @@ def _list(values: torch.Tensor) -> str:
     return ", ".join(number(value) for value in values.flatten().tolist())
 
 
-def _tables(rows: Sequence[dict[str, torch.Tensor]]):
-    """A drawing of tables, in rows, each under its title."""
+def _tables(rows: Sequence[dict[str, torch.Tensor]], framed: torch.Tensor | None = None):
+    """A drawing of tables, in rows, each under its title; places of the input framed."""
     tables = [[(title, np.atleast_2d(t[0, 0].numpy())) for title, t in row.items()] for row in rows]
     gap, titled = 1.5, 1.3
     wide = max(sum(max(t.shape[1], 4) + gap for _, t in row) for row in tables)
@@ -167,7 +167,18 @@ def _tables(rows: Sequence[dict[str, torch.Tensor]]):
             tint = np.abs(values) / max(np.abs(values).max(), 1)
             colors = np.where(values < 0, ORANGE, BLUE)
             size = 9 if np.all(values == values.round()) else 6.5
-            cells(ax, values, at=(left, top), colors=colors, opacity=FILL * tint, fontsize=size)
+            frames = None
+            if title == "input" and framed is not None:
+                frames = np.isin(np.arange(values.size), framed).reshape(values.shape)
+            cells(
+                ax,
+                values,
+                at=(left, top),
+                colors=colors,
+                opacity=FILL * tint,
+                outline=frames,
+                fontsize=size,
+            )
             ax.text(left, top - 0.3, title, va="bottom", fontsize=9)
             left += max(values.shape[1], 4) + gap
         top += max(len(values) for _, values in row) + titled

@@ -19,7 +19,7 @@ __all__ = ["still"]
 
 Numbers = Sequence[int] | None
 
-DIGITS = (3, 1, 4, 2, 6, 5, 7, 0, 8)  # here as in routes.js, as all limits are
+FIRST = (1, 2, 4, 3, 0, -1, -2, 5, -3)  # here as in routes.js, as all limits are
 SMALL = {"routes": (4, 3), "pooling": (3, 2)}  # side of the small image on one axis, on two
 
 
@@ -47,7 +47,7 @@ def still(
         axes: 1 or 2.
         kernel: taps along each axis.
         weight: −3 to 3 for the convolution, up to scale ** axes times that for the transposed one;
-            None for 1, 2, 3, ….
+            None for 1, 2, 3 or 1, 2, 4, ….
         x: the input, −9 to 9: 4 numbers or 3×3; for "pooling", 3 windows of the scale or 2×2. None
             for some digits.
         gradient: −12 to 12, at the output of the poolings; None for some digits.
@@ -62,7 +62,7 @@ def still(
     Example:
         >>> still(weight=[1, 2, 3])
         Nearest upsampling by 2 and the kernel 1, 2, 3; one layer with stride 2 and the kernel 3, \
-5, 3, 1. From the input 3, 1, 4, 2 both make 15, 12, 8, 15, 21, 18, 14, 6.
+5, 3, 1. From the input 1, 2, 4, 3 both make 5, 9, 11, 18, 22, 21, 19, 9.
     """
     _choose("view", view, ("routes", "pooling"))
     _choose("start", start, ("convolution", "transposed"))
@@ -74,9 +74,6 @@ def still(
         return _four_poolings(image, _image("gradient", gradient, axes, small, 12), scale)
     strided = start == "transposed"
     _choose("kernel", kernel, range(scale, scale + 3) if strided else (1, 2, 3))
-    if weight is None:
-        rows = range(kernel ** (axes - 1))
-        weight = [max(column - row + 1, 0) for row in rows for column in range(kernel)]
     limit = 3 * scale**axes if strided else 3
     return _two_routes(
         _image("weight", weight, axes, kernel, limit),
@@ -94,7 +91,9 @@ def _choose(name: str, value: object, allowed: Sequence) -> None:
 def _image(name: str, values: Numbers, axes: int, side: int, limit: int) -> torch.Tensor:
     """The numbers as (1, 1, side) or (1, 1, side, side)."""
     count = side**axes
-    values = [DIGITS[n % 9] for n in range(count)] if values is None else list(values)
+    if values is None:
+        values = [min(max(FIRST[n % 9], -limit), limit) for n in range(count)]
+    values = list(values)
     whole = all(type(value) is int and abs(value) <= limit for value in values)
     if len(values) != count or not whole:
         raise ValueError(f"{name}: got {values}; want {count} integers from {-limit} to {limit}")

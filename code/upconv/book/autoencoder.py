@@ -12,6 +12,7 @@ import base64
 import os
 import zlib
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import NamedTuple
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # Keras reads it when it is imported
@@ -307,6 +308,7 @@ def train(
     images: np.ndarray | None = None,
     test: np.ndarray | None = None,
     progress: bool = False,
+    watch: Callable[[int], None] | None = None,
 ) -> History:
     """Trains an autoencoder on binary cross-entropy, in batches of 128.
 
@@ -320,6 +322,7 @@ def train(
         learning_rate: None for Keras's default.
         images, test: float32, (n, 28, 28, 1) from 0 to 1; None for the shipped 6,000 and 1,000.
         progress: whether to print a line after each epoch.
+        watch: called with the number of batches trained, before the first and after each.
 
     Raises:
         ValueError: for a number out of range, an unknown optimizer, or images of another shape.
@@ -348,9 +351,14 @@ def train(
     def loss_on_test() -> float:
         return float(model.evaluate(test, test, batch_size=BATCH, verbose=0))
 
+    batches = count()
+    callbacks = []
+    if watch:
+        watch(next(batches))
+        callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: watch(next(batches)))]
     history = History([], [loss_on_test()])
     for epoch in range(1, epochs + 1):
-        fitted = model.fit(images, images, batch_size=BATCH, verbose=0)
+        fitted = model.fit(images, images, batch_size=BATCH, verbose=0, callbacks=callbacks)
         history.train.append(float(fitted.history["loss"][0]))
         history.test.append(loss_on_test())
         if progress:

@@ -193,13 +193,13 @@
     return weight.shape[0] ? kernel : fail("weight", weight.shape, "no axis of size 0");
   }
 
-  function check(x, weight, { axes, kernel, groups }, transposed) {
-    size_of("x", x, axes);
+  function check(x, weight, { axes, kernel, groups }, transposed, name = "x") {
+    size_of(name, x, axes);
     if (!same(kernel_of(weight), kernel)) fail("weight", weight.shape, `a kernel ${shown(kernel)}`);
     const [rows, columns] = weight.shape;
     if (rows % groups) fail("groups", groups, `a divisor of ${rows}, the weight's first axis`);
     const channels = transposed ? rows : columns * groups;
-    if (x.shape[1] !== channels) fail("x", x.shape, `${channels} channels`);
+    if (x.shape[1] !== channels) fail(name, x.shape, `${channels} channels`);
   }
 
   // Every spatial axis of x times a sparse matrix: rows[axis][m] lists what makes output m, as
@@ -298,6 +298,7 @@
 
   // The matrix of conv for inputs [channels, ...size]: column n is what it makes of a 1 at place n.
   function conv_matrix(weight, input_shape, geometry) {
+    check({ shape: [1, ...input_shape] }, weight, geometry, false, "input_shape");
     const columns = product(input_shape);
     const ones = filled([columns, ...input_shape], 0);
     for (let n = 0; n < columns; n++) ones.data[n * columns + n] = 1;

@@ -13,13 +13,13 @@ from upconv.book.figures.style import INK, Figure, canvas, picture
 
 __all__ = ["scripts", "still"]
 
-VIEWS = ("answers", "differences", "constant latent")
+VIEWS = ("answer", "difference", "constant latent")
 FIELD, PERIOD, REPEATS = 7, 8, 3  # latents along an axis, pixels that repeat, how often shown
 ENLARGED = 60  # grey levels from black to white where the answer to a constant is shown
 
 
 def still(
-    garment: str = "Bag", head: str = "transposed k2", moment: int = 7, view: str = "answers"
+    garment: str = "Bag", head: str = "transposed k2", moment: int = 7, view: str = "answer"
 ) -> Figure:
     """A picture and what every head makes of it: the figure that stands where no script runs.
 
@@ -27,7 +27,7 @@ def still(
         garment: one of `upconv.book.data.CLASS_NAMES`; its first test image is taken.
         head: the one that the explorable looks at closely.
         moment: of the training, 0 before it to 7 at its end; the record ``weights`` says which.
-        view: "answers", "differences" from the picture, or the answers to a "constant latent".
+        view: "answer", "difference" from the picture, or the answer to a "constant latent".
 
     Raises:
         ValueError: for a value that there is not.
@@ -59,8 +59,8 @@ def still(
         picture(ax, pixels, limits=limits)
         ax.set_title(f"{name}\n{told}", fontsize=9, color=INK)
     what = {
-        "answers": "makes of it, with the loss",
-        "differences": "makes of it less the picture, with the mean distance in grey levels",
+        "answer": "makes of it, with the loss",
+        "difference": "makes of it less the picture, with the mean distance in grey levels",
         "constant latent": "answers to a constant latent, in grey levels",
     }
     numbers = ", ".join(f"{name} {told}" for name, (*_, told) in shown.items())
@@ -76,7 +76,7 @@ def _shown(head: trained.Head, image: np.ndarray, batches: int, view: str) -> tu
         return np.tile(period, (REPEATS, REPEATS)), limits, f"{levels:.1f}"
     x = torch.from_numpy(image)[None, None]
     answer = trained.run(head, x, batches)[0, 0].numpy()
-    if view == "differences":
+    if view == "difference":
         difference = answer - image
         return difference, (-1, 1), f"{255 * np.abs(difference).mean():.1f}"
     clipped = np.clip(answer, 1e-7, 1 - 1e-7)  # as Keras does

@@ -720,7 +720,8 @@ def _layer(layer: layers.Layer) -> dict:
         odd = layer.input.shape[1] % 2
         return {"op": "max_pool", **_geometry(Geometry((2, 2), 2, ((0, odd), (0, odd))))}
     if isinstance(layer, layers.Conv2DTranspose):
-        op, geometry = "conv_transpose", keras_layers.read(layer)[0]
+        settings = layer.kernel_size, layer.strides, layer.padding, layer.output_padding
+        op, geometry = "conv_transpose", keras_layers.geometry_of(*settings)
     else:
         op, geometry = "conv", Geometry(layer.kernel_size, padding=int(layer.padding == "same"))
     *kernel, last, first = layer.kernel.shape

@@ -6,8 +6,8 @@ without JavaScript; the arguments of ``still`` are the settings that the explora
 Three files serve them all: ``arithmetic.js`` computes, ``host.js`` starts them and makes their
 controls, ``explorables.css`` is their look. What an explorable needs beside, such as weights, its
 module makes: a function ``scripts`` returns texts by file name; the first is run before the
-explorable's own script, the others it loads when it wants them. A chapter shows one by the directive ``explorable``, a
-notebook by :func:`explorable`.
+explorable's own script, the others it loads when it wants them. A chapter shows one by the
+directive ``explorable``, a notebook by :func:`explorable`.
 """
 
 from __future__ import annotations

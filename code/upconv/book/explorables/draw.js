@@ -205,7 +205,7 @@
     const pixels = new Float64Array(SIDE ** 2);
     const chosen = () => heads.find(({ name }) => name === model.get("head"));
     const time = (moment) => (moment ? `${epochs[moment]} epochs` : "untrained");
-    model.set({ tool: "brush", drawn: 0 });
+    model.set({ tool: "brush", drawn: 0, pixels, heads }); // so that numbers can be had from it
 
     // The autoencoder of a head now; nothing while its weights are on their way.
     function current({ name, weights, decoder, moments }) {
@@ -321,15 +321,13 @@
     }
 
     function update() {
+      if (model.get("moment") < last) loading ??= load_moments().catch(failed);
       heads.forEach(show);
       frame ??= requestAnimationFrame(work);
     }
 
     model.on("change:garment", wear);
     model.on("change:drawn", pad.show);
-    model.on("change:moment", () => {
-      if (model.get("moment") < last) loading ??= load_moments().catch(failed);
-    });
     model.on("change", () => {
       legend.textContent = VIEWS[model.get("view")] + missing;
       update();

@@ -146,7 +146,10 @@ def _packed(head: trained.Head, moment: int) -> str:
     for tensor in (*head.tensors(head.batches[moment]), head.latent[moment]):
         scale = np.float32(np.abs(tensor).max() / (2**23 - 2)) or np.float32(1)
         numbers = np.round(tensor.ravel() / np.float64(scale)).astype("<i4")
-        parts += [scale.astype("<f4").tobytes(), numbers.view(np.uint8).reshape(-1, 4)[:, :3].tobytes()]
+        parts += [
+            scale.astype("<f4").tobytes(),
+            numbers.view(np.uint8).reshape(-1, 4)[:, :3].tobytes(),
+        ]
     return _base64(b"".join(parts))
 
 

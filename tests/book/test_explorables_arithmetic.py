@@ -163,6 +163,18 @@ def max_pool(x, geometry):
     return {"values": values, "indices": indices}
 
 
+def relative_grid(image, stride):
+    """Each image as if it were a model's answer to a ramp, whatever ramp that was."""
+
+    def relative(pixels):
+        answer = torch.from_numpy(pixels)[None, None]
+        start, size = torch.ones(1, 1, dtype=torch.float64), (1,) * pixels.ndim
+        ramp = checkerboard.ramp_response(lambda _: answer, start, size, stride, margin=0)
+        return ramp.relative
+
+    return [relative(pixels) for pixels in image.reshape(-1, *image.shape[2:])]
+
+
 def icnr_(weight, factor, numbers):
     def fill(first):
         first.copy_(torch.from_numpy(numbers))
@@ -212,6 +224,7 @@ PYTHON = {
     "imbalance": checkerboard.imbalance,
     "project": checkerboard.project,
     "grid_energy": lambda *args: checkerboard.grid_energy(*args).ravel().tolist(),
+    "relative_grid": relative_grid,
     "bilinear_": on_tensors(layers.bilinear_),
     "icnr_": icnr_,
     "random": random,
@@ -222,8 +235,9 @@ EXACT = {
     *("limits", "connections", "conv_matrix", "flipped", "inserted", "max_pool", "max_unpool"),
     *("insert_zeros", "overlap", "icnr_", "number"),
 }
-# What the package calls a kernel here is a weight in JavaScript, where it always has channels.
-RENAMED = {("conv_matrix", "kernel"): "weight"}
+# What the package calls a kernel here is a weight in JavaScript, where it always has channels; and
+# a model that makes images of some size is here the images themselves.
+RENAMED = {("conv_matrix", "kernel"): "weight", ("relative_grid", "size"): "image"}
 
 
 class Vectors(list):
@@ -401,9 +415,11 @@ def checkerboards(vectors, chance):
         vectors.add("grid_energy", chance.normal(2, 2, *size), stride)
         period = np.indices(size).sum(0) % max(stride) + 0.1 * chance.normal(1, 1, *size)
         vectors.add("grid_energy", period, stride)
+        vectors.add("relative_grid", period, stride)
     flat, nothing = np.full((1, 1, 9, 9), 0.1), np.zeros((1, 1, 9, 9))
     for image in (flat, nothing):
         vectors.add("grid_energy", image, 2)
+        vectors.add("relative_grid", image, 2)
     vectors.add("imbalance", nothing, 2)
 
 
@@ -517,6 +533,8 @@ def bad_settings(vectors, chance):
     image = chance.normal(1, 1, 9, 9)
     for stride in (0, 3, [2, 0]):
         vectors.add("grid_energy", image, stride)
+    for stride in (0, 4, [2, 0]):
+        vectors.add("relative_grid", image, stride)
     vectors.add("bilinear_", chance.normal(4, 3, 3), 2)
     vectors.add("bilinear_", chance.normal(4, 2, 3), 2, 0)
     vectors.add("bilinear_", chance.normal(4, 4, 5), 2)

@@ -55,9 +55,8 @@
       for (const [name, value] of Object.entries(given))
         this[name] = per_axis(name, value, axes, LEAST[name], name === "padding" ? pair : integer);
       this.groups = integer("groups", groups, 1);
-      this.each(({ a, s, d }) => {
+      for (const { s, d, a } of this.letters)
         if (a >= Math.max(s, d)) fail("output_padding", a, "less than the stride or the dilation");
-      });
       Object.freeze(this);
     }
 
@@ -66,51 +65,51 @@
     }
 
     get reach() {
-      return this.each(({ reach }) => reach);
+      return this.letters.map(({ reach }) => reach);
     }
 
-    // What a formula gives on each axis; it is in the letters of Dumoulin & Visin (2016), with p
-    // the padding of both sides.
-    each(formula, name = "kernel", sizes = this.kernel) {
-      return per_axis(name, sizes, this.axes, 1).map((size, n) => {
-        const [k, s, d] = [this.kernel[n], this.stride[n], this.dilation[n]];
+    // The settings of each axis in the letters of Dumoulin & Visin (2016), p for both sides.
+    get letters() {
+      return this.kernel.map((k, n) => {
+        const [s, d, a] = [this.stride[n], this.dilation[n], this.output_padding[n]];
         const [before, after] = this.padding[n];
-        const [a, p, reach] = [this.output_padding[n], before + after, d * (k - 1) + 1];
-        return formula({ size, k, s, d, a, p, before, after, reach }, n);
+        return { k, s, d, a, p: before + after, before, reach: d * (k - 1) + 1 };
       });
     }
 
+    #sizes(name, shape, formula) {
+      const sizes = per_axis(name, shape, this.axes, 1);
+      return this.letters.map((letters, n) => formula(sizes[n], letters));
+    }
+
     output_shape(input_shape) {
-      const formula = ({ size, s, p, reach }) => {
-        if (size + p < reach) fail("input_shape", size, `at least ${reach - p}`);
-        return Math.floor((size + p - reach) / s) + 1;
-      };
-      return this.each(formula, "input_shape", input_shape);
+      return this.#sizes("input_shape", input_shape, (i, { s, p, reach }) => {
+        if (i + p < reach) fail("input_shape", i, `at least ${reach - p}`);
+        return Math.floor((i + p - reach) / s) + 1;
+      });
     }
 
     transposed_shape(input_shape) {
-      const formula = ({ size, s, a, p, reach }) => {
-        const out = (size - 1) * s + reach - p + a;
+      return this.#sizes("input_shape", input_shape, (i, { s, a, p, reach }) => {
+        const out = (i - 1) * s + reach - p + a;
         return out > 0 ? out : fail("padding", this.padding, "some that leaves at least 1");
-      };
-      return this.each(formula, "input_shape", input_shape);
+      });
     }
 
     // The s neighbouring input sizes that a convolution takes to one output size.
     ambiguous_inputs(output_shape) {
-      const formula = ({ size, s, p, reach }) => {
-        const smallest = (size - 1) * s + reach - p;
+      return this.#sizes("output_shape", output_shape, (o, { s, p, reach }) => {
+        const smallest = (o - 1) * s + reach - p;
         const sizes = range(Math.max(smallest, 1), smallest + s);
-        return sizes.length ? sizes : fail("output_shape", size, "one that some input has");
-      };
-      return this.each(formula, "output_shape", output_shape);
+        return sizes.length ? sizes : fail("output_shape", o, "one that some input has");
+      });
     }
 
     // With the output_padding that tells this input size from the other ambiguous ones.
     adjoint_to(input_shape) {
       this.output_shape(input_shape);
-      const formula = ({ size, s, p, reach }) => (size + p - reach) % s;
-      const output_padding = this.each(formula, "input_shape", input_shape);
+      const left_over = (i, { s, p, reach }) => (i + p - reach) % s;
+      const output_padding = this.#sizes("input_shape", input_shape, left_over);
       return new Geometry({ ...this, output_padding });
     }
   }
@@ -233,7 +232,7 @@
   // q * stride + t * dilation - padding of the large side. Positions and taps count row by row.
   function connections(geometry, small_size, large_size) {
     const found = { small: [], tap: [], large: [] };
-    const axes = geometry.each((letters) => letters);
+    const axes = geometry.letters;
     const taps = positions(geometry.kernel);
     positions(small_size).forEach((q, small) => {
       taps.forEach((t, tap) => {
@@ -300,9 +299,9 @@
   function conv_matrix(weight, input_shape, geometry) {
     check({ shape: [1, ...input_shape] }, weight, geometry, false, "input_shape");
     const columns = product(input_shape);
-    const ones = filled([columns, ...input_shape], 0);
-    for (let n = 0; n < columns; n++) ones.data[n * columns + n] = 1;
-    const { data } = conv(ones, weight, geometry);
+    const batch = filled([columns, ...input_shape], 0);
+    for (let n = 0; n < columns; n++) batch.data[n * columns + n] = 1;
+    const { data } = conv(batch, weight, geometry);
     const rows = data.length / columns;
     const entry = (_, n) => data[(n % columns) * rows + Math.floor(n / columns)];
     return { shape: [rows, columns], data: data.map(entry) };
@@ -325,7 +324,7 @@
   // x with stride - 1 zeros between its values, and so many around them as the kernel needs.
   function inserted(x, geometry) {
     const out_size = geometry.transposed_shape(size_of("x", x, geometry.axes));
-    const rows = geometry.each(({ s, before, reach }, n) =>
+    const rows = geometry.letters.map(({ s, before, reach }, n) =>
       copies(range(before + 1 - reach, before + out_size[n]).map((m) => m / s)),
     );
     return multiply(x, rows);
@@ -347,7 +346,7 @@
     check(x, weight, geometry, true);
     const { groups } = geometry;
     const out_size = geometry.transposed_shape(x.shape.slice(2));
-    const axes = geometry.each(({ k, s, d, before }, n) => {
+    const axes = geometry.letters.map(({ k, s, d, before }, n) => {
       const [step, dilation] = [s, d].map((distance) => distance / divisor(s, d));
       const all = range(0, Math.min(step, k)).map((tap) => {
         const start = (((tap * d - before) % s) + s) % s;
@@ -375,7 +374,7 @@
     const size = geometry.transposed_shape(x.shape.slice(2));
     const y = filled([x.shape[0], weight.shape[1] * geometry.groups, ...size], 0);
     for (const { start, output } of parts) {
-      const rows = geometry.each(({ s }, n) =>
+      const rows = geometry.stride.map((s, n) =>
         copies(range(0, size[n]).map((m) => (m - start[n]) / s)),
       );
       multiply(output, rows).data.forEach((value, n) => (y.data[n] += value));
@@ -384,6 +383,9 @@
   }
 
   // ---- Upsampling and a convolution as one transposed convolution, and back ----
+
+  // k values, falling from 1 in the middle towards 0 at a distance of s.
+  const tent = (k, s) => range(0, k).map((t) => 1 - Math.abs(t - (k - 1) / 2) / s);
 
   const check_mode = (mode) =>
     ["nearest", "linear"].includes(mode) || fail("mode", mode, "nearest or linear");
@@ -407,6 +409,8 @@
     return multiply(x, rows);
   }
 
+  const box = (s) => Array(s).fill(1);
+
   // The product of polynomials along each axis, tap t being the coefficient of z to the t.
   function convolved(kernel, stamps) {
     const rows = stamps.map((stamp, axis) =>
@@ -422,25 +426,22 @@
   // [before, after] on each axis.
   function collapse(weight, scale, { padding = 0, mode = "nearest" } = {}) {
     check_mode(mode);
-    const conv = new Geometry({ kernel: kernel_of(weight), padding });
-    const stride = per_axis("scale", scale, conv.axes, 1);
+    const kernel = kernel_of(weight);
+    const plain = new Geometry({ kernel, padding });
+    const stride = per_axis("scale", scale, kernel.length, 1);
     // Upsampling makes of a single 1 a box, or a tent that reaches so far over its s outputs.
     const over = stride.map((s) => (mode === "nearest" ? 0 : Math.floor(s / 2)));
-    const stamps = stride.map((s, n) =>
-      range(-over[n], s + over[n]).map((m) => (over[n] ? 1 - Math.abs(m + (1 - s) / 2) / s : 1)),
-    );
-    const ends = (formula) =>
-      conv.padding.map((pair, n) => pair.map((p, end) => formula(p, n, end)));
-    const margin = ends((p, n) => {
-      if (p >= conv.kernel[n]) fail("padding", p, `less than the kernel's ${conv.kernel[n]}`);
-      return over[n] && Math.ceil((p + over[n]) / stride[n]);
+    const stamps = stride.map((s, n) => (over[n] ? tent(s + 2 * over[n], s) : box(s)));
+    const ends = (formula) => plain.padding.map((pair, n) => pair.map((p) => formula(p, n)));
+    const more = (p, n) => over[n] && Math.ceil((p + over[n]) / stride[n]);
+    const crop = ends((p, n) => {
+      if (p >= kernel[n]) fail("padding", p, `less than the kernel's ${kernel[n]}`);
+      return kernel[n] - 1 - p + over[n] + stride[n] * more(p, n);
     });
-    const crop = ends(
-      (p, n, end) => conv.kernel[n] - 1 - p + over[n] + stride[n] * margin[n][end],
-    );
     const result = convolved(flipped(weight), stamps);
     const geometry = new Geometry({ kernel: result.shape.slice(2), stride, padding: crop });
-    return { weight: result, geometry, margin, strip: ends((p, n) => over[n] && p) };
+    const strip = ends((p, n) => over[n] && p);
+    return { weight: result, geometry, margin: ends(more), strip };
   }
 
   function divide(weight, scale) {
@@ -454,8 +455,7 @@
       );
     });
     const quotient = multiply(weight, rows);
-    const boxes = stride.map((s) => Array(s).fill(1));
-    const remainder = minus(weight, convolved(quotient, boxes));
+    const remainder = minus(weight, convolved(quotient, stride.map(box)));
     const largest = ({ data }) => data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     const factorable = largest(remainder) <= 1e-5 * largest(weight);
     return { quotient: flipped(quotient), remainder, factorable };
@@ -527,12 +527,11 @@
 
   function max_unpool(x, indices, geometry, size) {
     const pooled = size_of("x", x, geometry.axes);
-    const near = ({ s, p, reach }, n) => {
+    const near = geometry.letters.map(({ s, p, reach }, n) => {
       const low = (pooled[n] - 1) * s + reach - p;
       return [low - s + 1, low + s - 1]; // less than a stride away, as torch allows
-    };
-    const whole =
-      size === undefined ? geometry.transposed_shape(pooled) : within(size, geometry.each(near));
+    });
+    const whole = size === undefined ? geometry.transposed_shape(pooled) : within(size, near);
     const [y, at] = places("x", x, indices, "size", whole);
     at.forEach((place, n) => (y.data[place] = x.data[n]));
     const lost = at.findIndex((place, n) => y.data[place] !== x.data[n]);
@@ -563,7 +562,7 @@
 
   function phase_gains(weight, stride, dilation = 1) {
     const geometry = new Geometry({ kernel: kernel_of(weight), stride, dilation });
-    const rows = geometry.each(({ k, s, d }) =>
+    const rows = geometry.letters.map(({ k, s, d }) =>
       range(0, s).map((r) => range(0, k).filter((t) => (t * d) % s === r).map((t) => [t, 1])),
     );
     return multiply(weight, rows);
@@ -626,30 +625,50 @@
     return { shape: weight.shape, data };
   }
 
-  // For each image the share of its variance that is a grid, once what is smooth is taken away.
-  function grid_energy(image, stride) {
-    const size = size_of("image", image);
-    const steps = per_axis("stride", stride, size.length, 1);
-    const least = steps.map((s) => 4 * s - 2);
-    if (size.some((n, axis) => n < least[axis])) fail("image", size, `at least ${shown(least)}`);
-    // The pixels around which a tent of 2s - 1 lies within the image, in whole periods.
+  // The pixels around which a tent of 2s - 1 lies within the image, in whole periods, and what they
+  // have that their mean under it has not: ramps pass the tent, patterns of period s do not.
+  function without_smooth(image, steps) {
     const inner = steps.map((s, axis) => {
-      const periods = Math.floor((size[axis] - 2 * (s - 1)) / s);
+      const periods = Math.floor((image.shape[axis + 2] - 2 * (s - 1)) / s);
       return range(s - 1, s - 1 + periods * s);
     });
-    const x = multiply(image, inner.map(copies));
-    const tents = steps.map((s, axis) =>
-      inner[axis].map((m) => range(1 - s, s).map((t) => [m + t, (s - Math.abs(t)) / s ** 2])),
+    const means = steps.map((s, axis) =>
+      inner[axis].map((m) => tent(2 * s - 1, s).map((value, t) => [m - s + 1 + t, value / s])),
     );
+    const x = multiply(image, inner.map(copies));
+    return [x, minus(x, multiply(image, means))];
+  }
+
+  // The steps of a stride, for images that hold so many of them and 2s - 2 pixels more.
+  function steps_in(image, stride, periods) {
+    const size = size_of("image", image);
+    const steps = per_axis("stride", stride, size.length, 1);
+    const least = steps.map((s) => (periods + 2) * s - 2);
+    if (size.some((n, axis) => n < least[axis])) fail("image", size, `at least ${shown(least)}`);
+    return steps;
+  }
+
+  // For each image the share of its variance that is a grid, once what is smooth is taken away.
+  function grid_energy(image, stride) {
+    const steps = steps_in(image, stride, 2);
+    const [x, rest] = without_smooth(image, steps);
     const means = steps.map((s, axis) => {
-      const { length } = inner[axis];
+      const length = x.shape[axis + 2];
       return range(0, s).map((r) => range(r, length, s).map((m) => [m, s / length]));
     });
-    const grids = images(multiply(minus(x, multiply(image, tents)), means));
+    const grids = images(multiply(rest, means));
     return images(x).map((pixels, n) => {
       const floor = ROUNDING ** 2 * mean(pixels.map((value) => value ** 2));
       return variance(grids[n]) / Math.max(variance(pixels), floor, TINY);
     });
+  }
+
+  // For each image what is not smooth, as the root of its mean square divided by the image's: the
+  // `relative` of ramp_response, for an answer without its border.
+  function relative_grid(image, stride) {
+    const rest = images(without_smooth(image, steps_in(image, stride, 1))[1]);
+    const amplitude = (values) => norm(values) / Math.sqrt(values.length);
+    return images(image).map((pixels, n) => amplitude(rest[n]) / (amplitude(pixels) || 1));
   }
 
   // ---- Weights to start from ----
@@ -663,12 +682,11 @@
       fail("weight", weight.shape, "as many outputs as inputs");
     if (kernel.some((k, axis) => Math.ceil(k / 2) !== steps[axis]))
       fail("weight", weight.shape, "a kernel of 2 * stride or 2 * stride - 1");
-    const tent = positions(kernel).map((tap) =>
-      product(tap.map((t, axis) => 1 - Math.abs(t - (kernel[axis] - 1) / 2) / steps[axis])),
-    );
+    const one = filled([1, 1, ...kernel.map(() => 1)], 1);
+    const { data } = convolved(one, kernel.map((k, axis) => tent(k, steps[axis])));
     weight.data.fill(0);
-    for (const c of range(0, channels))
-      weight.data.set(tent, (c * columns + (c % columns)) * tent.length);
+    for (let c = 0; c < channels; c++)
+      weight.data.set(data, (c * columns + (c % columns)) * data.length);
     return weight;
   }
 
@@ -714,37 +732,13 @@
     return text.replaceAll("-", "−");
   }
 
-  (globalThis.upconv ??= {}).arithmetic = Object.freeze({
-    Geometry,
-    solve,
-    limits,
-    tensor,
-    connections,
-    conv,
-    conv_transpose,
-    conv_matrix,
-    flipped,
-    inserted,
-    zero_insertion,
-    phases,
-    polyphase,
-    interpolate,
-    collapse,
-    divide,
-    average_pool,
-    average_pool_gradient,
-    max_pool,
-    max_pool_gradient,
-    max_unpool,
-    insert_zeros,
-    overlap,
-    phase_gains,
-    imbalance,
-    project,
-    grid_energy,
-    bilinear_,
-    icnr_,
-    random,
-    number,
-  });
+  (globalThis.upconv ??= {}).arithmetic = {
+    Geometry, solve, limits,
+    tensor, connections, conv, conv_transpose, conv_matrix,
+    flipped, inserted, zero_insertion, phases, polyphase,
+    interpolate, collapse, divide,
+    average_pool, average_pool_gradient, max_pool, max_pool_gradient, max_unpool, insert_zeros,
+    overlap, phase_gains, imbalance, project, grid_energy, relative_grid,
+    bilinear_, icnr_, random, number,
+  };
 })();

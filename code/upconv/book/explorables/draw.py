@@ -54,10 +54,10 @@ def still(
     columns = 3
     drawing, axes = canvas(columns, rows=4, width=3.9, height=6.4)
     picture(axes[0], image, limits=(0, 1))
-    axes[0].set_title(garment, fontsize=9)
+    axes[0].set_title(garment, fontsize=8)
     for ax, (name, (pixels, limits, told)) in zip(axes[1:], shown.items(), strict=True):
         picture(ax, pixels, limits=limits)
-        ax.set_title(f"{name}\n{told}", fontsize=9, color=INK)
+        ax.set_title(f"{name}\n{told}", fontsize=8, color=INK)
     what = {
         "answer": "makes of it, with the loss",
         "difference": "makes of it less the picture, with the mean distance in grey levels",

@@ -341,9 +341,7 @@ def test_script_and_still_stand_side_by_side(name):
     one = explorables.explorable(name)
     assert (explorables.FOLDER / f"{name}.js").is_file()
     assert repr(one).strip()
-    assert "</script" not in "".join(
-        (explorables.FOLDER / script).read_text("utf8") for script in one.scripts
-    )
+    assert "</script" not in "".join(one.scripts.values())
 
 
 def test_no_cell_of_a_chapter_shows_a_script():

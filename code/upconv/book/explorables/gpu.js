@@ -1,0 +1,645 @@
+// Your GPU: the forms of a layer that doubles the size, on the reader's machine, checked, then timed.
+
+"use strict";
+(() => {
+  const { make, choice, button, announcer } = upconv.ui;
+  const { Geometry, tensor, connections, random, ...arithmetic } = upconv.arithmetic;
+
+  const CHANNELS = [8, 16, 32, 64, 128];
+  const SIZES = [8, 16, 32, 64];
+  const MOST = 4096; // channels times size, so that time and memory stay small on a telephone
+  const [ROUNDS, FEWEST] = [15, 5]; // made, and worth showing when the reader stops before
+  const SAMPLE = 0.02; // seconds: 200 steps of a clock that is quantised to 100 µs
+  const REPEATS = 1000; // of a form in one sample, at most
+  const TURN = 12; // milliseconds after which the page has its turn
+
+  // ---- Kernels ----
+
+  // Each runs once for every (plane, row, column) of its grid. The text is WGSL and JavaScript at
+  // once. The input has C channels of N×N, the kernel K×K taps. Where r and c are halved, they count
+  // in the output, and only their even places hold inputs.
+  const inside = (side) => `r >= 0 && c >= 0 && r < ${side} && c < ${side}`;
+  const even = `(r & 1) == 0 && (c & 1) == 0 && ${inside("2 * N")}`;
+  const halved = "N + (r >> 1)) * N + (c >> 1)";
+  const store = (side, value = "sum") => `\ny[(plane * ${side} + row) * ${side} + column] = ${value};`;
+
+  // Adds up over the taps (t, u) that see something at (r, c).
+  const over_taps = (r, c, seen, add, [t, u, step] = [0, 0, "++"]) => `var sum = 0.0;
+for (var t = ${t}; t < K; t${step}) {
+  for (var u = ${u}; u < K; u${step}) {
+    let r = ${r};
+    let c = ${c};
+    if (${seen}) {
+      ${add}
+    }
+  }
+}`;
+  const over_channels = (weight, x) => `for (var i = 0; i < C; i++) {
+        sum += w[((${weight}) * K + t) * K + u] * x[(i * ${x}];
+      }`;
+  const copied = (r, c, seen) => `let r = ${r};
+let c = ${c};
+var value = 0.0;
+if (${seen}) {
+  value = x[(plane * ${halved}];
+}${store("(2 * N + K - 1)", "value")}`;
+  const backwards = ["row + 1 - t", "column + 1 - u", even];
+
+  const kernels = {
+    gather: `// Every output tries all taps, and keeps those that meet an input.
+${over_taps(...backwards, over_channels("i * C + plane", halved))}${store("2 * N")}`,
+
+    spread: `// The input with zeros between its values and around them.
+${copied("row + 2 - K", "column + 2 - K", even)}`,
+
+    convolve: `// An ordinary convolution of what is large already, and has its border.
+let side = 2 * N + K - 1;
+var sum = 0.0;
+for (var t = 0; t < K; t++) {
+  for (var u = 0; u < K; u++) {
+    for (var i = 0; i < C; i++) {
+      sum += w[((plane * C + i) * K + t) * K + u] * x[(i * side + row + t) * side + column + u];
+    }
+  }
+}${store("2 * N")}`,
+
+    multiply: `// Columns: a plane is one tap of one output channel, times each input.
+var sum = 0.0;
+for (var i = 0; i < C; i++) {
+  sum += w[i * C * K * K + plane] * x[(i * N + row) * N + column];
+}${store("N")}`,
+
+    fold: `// Every output adds up the columns that land on it.
+${over_taps(...backwards, `sum += x[(((plane * K + t) * K + u) * ${halved}];`)}${store("2 * N")}`,
+
+    polyphase: `// A plane is one phase of one output channel: all its outputs see the same taps.
+let o = plane >> 2;
+let p = (plane >> 1) & 1;
+let q = plane & 1;
+${over_taps(
+  "row + p - (t >> 1)",
+  "column + q - (u >> 1)",
+  inside("N"),
+  over_channels("i * C + o", "N + r) * N + c"),
+  ["1 - p", "1 - q", " += 2"],
+)}
+y[(o * 2 * N + 2 * row + p) * 2 * N + 2 * column + q] = sum;`,
+
+    enlarge: `// Nearest upsampling, with a border of zeros.
+${copied("row - 1", "column - 1", inside("2 * N"))}`,
+
+    fused: `// A convolution that reads every input in four places, and stores nothing between.
+${over_taps(
+  "row + t - 1",
+  "column + u - 1",
+  inside("2 * N"),
+  over_channels("plane * C + i", halved),
+)}${store("2 * N")}`,
+  };
+
+  // Planes and side of a kernel's grid.
+  function grid(kernel, { C, N, K }) {
+    if (kernel === "spread" || kernel === "enlarge") return [C, 2 * N + K - 1];
+    if (kernel === "multiply") return [C * K * K, N];
+    return kernel === "polyphase" ? [4 * C, N] : [C, 2 * N];
+  }
+
+  // ---- Forms ----
+
+  const doubling = (kernel) =>
+    new Geometry({ kernel, stride: 2, padding: 1, output_padding: [kernel].flat()[0] % 2 });
+  const meetings = (geometry, small, large) => connections(geometry, [small], [large]).small.length;
+  const useful = ({ N, K }) => meetings(doubling(K), N, 2 * N);
+  const every = ({ N, K }) => 2 * N * K;
+  const seen = ({ N, K }) => meetings(new Geometry({ kernel: K, padding: 1 }), 2 * N, 2 * N);
+
+  // Title, kernels one after the other, their weight, the multiplications along one axis, and the
+  // size of the kernel where the reader does not choose it.
+  const FORMS = {
+    gather: ["Gather", ["gather"], "transposed", useful],
+    zero_insertion: ["Zero insertion", ["spread", "convolve"], "flipped", every],
+    columns: ["Columns", ["multiply", "fold"], "transposed", ({ N, K }) => N * K],
+    polyphase: ["Polyphase", ["polyphase"], "transposed", useful],
+    then: ["One after the other", ["enlarge", "convolve"], "small", every, 3],
+    fused: ["Fused", ["fused"], "small", seen, 3],
+    collapsed: ["Collapsed", ["polyphase"], "collapsed", useful, 4],
+  };
+  const NAMES = Object.keys(FORMS);
+
+  const constants = (form, { channels, size, kernel }) => {
+    return { C: channels, N: size, K: FORMS[form][4] ?? kernel };
+  };
+
+  const multiplications = (form, settings) =>
+    (settings.channels * FORMS[form][3](constants(form, settings))) ** 2;
+
+  // The kernels of a form, ready for these settings, and what each reads and writes.
+  const steps = (form, settings) =>
+    FORMS[form][1].map((kernel, n, all) => {
+      const values = constants(form, settings);
+      const head = Object.entries(values).map(([name, value]) => `const ${name} = ${value};\n`);
+      const [planes, side] = grid(kernel, values);
+      const arrays = [n ? "between" : "x", FORMS[form][2], all[n + 1] ? "between" : "y"];
+      return { head: head.join(""), text: kernels[kernel], planes, side, arrays };
+    });
+
+  // ---- Numbers, and what must come out ----
+
+  // Small integers: every sum of their products is exact in single precision, in any order. So the
+  // right result is equal to the reference, and no tolerance hides a wrong tap.
+  function numbers({ channels, size, kernel }) {
+    const draw = random(0);
+    const whole = (...shape) => {
+      const length = shape.reduce((a, b) => a * b);
+      return tensor(shape, Float64Array.from({ length }, () => Math.floor(draw(-8, 8))));
+    };
+    const x = whole(1, channels, size, size);
+    const flipped = whole(channels, channels, kernel, kernel);
+    const small = whole(channels, channels, 3, 3);
+    const collapsed = arithmetic.collapse(small, 2, { padding: 1 }).weight;
+    return { x, flipped, transposed: arithmetic.flipped(flipped), small, collapsed };
+  }
+
+  // One of the equal parts into which a tensor's values fall, in a shape of its own.
+  const part = ({ data }, n, shape) => {
+    const length = shape.reduce((a, b) => a * b);
+    return tensor(shape, data.slice(n * length, (n + 1) * length));
+  };
+
+  // The outputs of both layers by the definition, in float64, one channel after the other.
+  async function references({ channels, size, kernel }, { x, flipped, small }, turn) {
+    const area = 4 * size ** 2;
+    const [up, transposed, nearest] = [0, 1, 2].map(() => new Float64Array(channels * area));
+    const one = (n) => part(x, n, [1, 1, size, size]);
+    for (let n = 0; n < channels; n++) {
+      up.set(arithmetic.interpolate(one(n), { scale_factor: 2 }).data, n * area);
+      await turn();
+    }
+    const large = tensor([1, channels, 2 * size, 2 * size], up);
+    for (let n = 0; n < channels; n++) {
+      const weight = arithmetic.flipped(part(flipped, n, [1, channels, kernel, kernel]));
+      const geometry = doubling([kernel, kernel]);
+      transposed.set(arithmetic.conv_transpose(x, weight, geometry).data, n * area);
+      await turn();
+      const same = new Geometry({ kernel: [3, 3], padding: 1 });
+      nearest.set(arithmetic.conv(large, part(small, n, [1, channels, 3, 3]), same).data, n * area);
+      await turn();
+    }
+    return (form) => (FORMS[form][4] ? nearest : transposed);
+  }
+
+  // ---- Machines: `prepare` gives a form's program and its outputs, `run` the seconds it takes ----
+
+  class Fault extends Error {} // one that ends the run, in words for the reader
+
+  // What to await so that the page has its turn; `then` is done after each.
+  function turns(then) {
+    let last = performance.now();
+    return async () => {
+      if (performance.now() - last < TURN) return;
+      await new Promise((resolve) => setTimeout(resolve));
+      then();
+      last = performance.now();
+    };
+  }
+
+  const wgsl = ({ head, text, side }) => `${head}
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> w: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(8, 8) fn main(@builtin(global_invocation_id) id: vec3u) {
+let column = i32(id.x);
+let row = i32(id.y);
+let plane = i32(id.z);
+if (row >= ${side} || column >= ${side}) { return; }
+${text}
+}`;
+
+  async function on_gpu(adapter, { channels, size, kernel }, arrays) {
+    const clock = adapter.features.has("timestamp-query");
+    const requiredFeatures = clock ? ["timestamp-query"] : [];
+    const device = (upconv.gpu.device = await adapter.requestDevice({ requiredFeatures }));
+    const lost = device.lost.then(({ message }) => {
+      throw new Fault(`The GPU was lost${message && ` (${message})`}: what was measured is gone.`);
+    });
+    lost.catch(() => {}); // also at the end of a run, when nobody waits
+    const alive = (promise) => Promise.race([promise, lost]);
+
+    // Does what may take memory, or may hold a program that the GPU refuses.
+    async function guarded(work) {
+      for (const filter of ["out-of-memory", "validation"]) device.pushErrorScope(filter);
+      const result = await work();
+      const invalid = await alive(device.popErrorScope());
+      if (await alive(device.popErrorScope()))
+        throw new Fault("The GPU has too little memory for this. Choose a smaller layer.");
+      if (invalid) throw Error(invalid.message);
+      return result;
+    }
+
+    const { STORAGE, COPY_SRC, COPY_DST, MAP_READ, QUERY_RESOLVE } = GPUBufferUsage;
+    const buffer = (size, usage) => device.createBuffer({ size, usage });
+    const bytes = 16 * channels * size ** 2; // of the output: four for each of its values
+    const { buffers, landing, ticks, stamps } = await guarded(() => {
+      const buffers = {
+        between: buffer((bytes * kernel ** 2) / 4, STORAGE),
+        y: buffer(bytes, STORAGE | COPY_SRC | COPY_DST),
+      };
+      for (const [name, { data }] of Object.entries(arrays)) {
+        buffers[name] = buffer(4 * data.length, STORAGE | COPY_DST);
+        device.queue.writeBuffer(buffers[name], 0, Float32Array.from(data));
+      }
+      return {
+        buffers,
+        landing: buffer(bytes, MAP_READ | COPY_DST),
+        ticks: buffer(16, QUERY_RESOLVE | COPY_SRC),
+        stamps: clock && device.createQuerySet({ type: "timestamp", count: 2 }),
+      };
+    });
+
+    function compile(step) {
+      const module = device.createShaderModule({ code: wgsl(step) });
+      const compute = { module, entryPoint: "main" };
+      const pipeline = device.createComputePipeline({ layout: "auto", compute });
+      const entries = step.arrays
+        .map((name, binding) => ({ binding, resource: { buffer: buffers[name] } }))
+        .filter(({ binding }) => binding !== 1 || step.text.includes("w["));
+      const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+      const groups = Math.ceil(step.side / 8);
+      return (pass) => {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(groups, groups, step.planes);
+      };
+    }
+
+    async function submit(encode) {
+      const encoder = device.createCommandEncoder();
+      encode(encoder);
+      device.queue.submit([encoder.finish()]);
+      await alive(device.queue.onSubmittedWorkDone());
+    }
+
+    async function read(source, length) {
+      await submit((encoder) => encoder.copyBufferToBuffer(source, 0, landing, 0, length));
+      await alive(landing.mapAsync(GPUMapMode.READ, 0, length));
+      const copy = landing.getMappedRange(0, length).slice();
+      landing.unmap();
+      return copy;
+    }
+
+    async function run(program, repeats) {
+      const timestampWrites = clock && {
+        querySet: stamps,
+        beginningOfPassWriteIndex: 0,
+        endOfPassWriteIndex: 1,
+      };
+      const start = performance.now();
+      await submit((encoder) => {
+        const pass = encoder.beginComputePass(clock ? { timestampWrites } : {});
+        for (let n = 0; n < repeats; n++) for (const dispatch of program) dispatch(pass);
+        pass.end();
+        if (clock) encoder.resolveQuerySet(stamps, 0, 2, ticks, 0);
+      });
+      if (!clock) return (performance.now() - start) / 1e3;
+      const [begin, end] = new BigInt64Array(await read(ticks, 16));
+      return Number(end - begin) / 1e9;
+    }
+
+    const prepare = (form_steps) =>
+      guarded(async () => {
+        const program = form_steps.map(compile);
+        await submit((encoder) => encoder.clearBuffer(buffers.y)); // of what another form has left
+        await run(program, 1);
+        return { program, y: new Float32Array(await read(buffers.y, bytes)) };
+      });
+
+    return {
+      dtype: "float32",
+      clock: clock ? "timestamp-query" : "onSubmittedWorkDone",
+      prepare,
+      run,
+      end: () => device.destroy(),
+    };
+  }
+
+  function on_cpu({ channels, size, kernel }, arrays, turn) {
+    const area = channels * size ** 2;
+    const memory = { between: new Float32Array(area * kernel ** 2), y: new Float32Array(4 * area) };
+    for (const [name, { data }] of Object.entries(arrays)) memory[name] = Float32Array.from(data);
+
+    function compile({ head, text, planes, side, arrays: names }) {
+      const loops = `${head}for (let row = 0; row < ${side}; row++)
+        for (let column = 0; column < ${side}; column++) {\n${text}\n}`;
+      const loop = new Function("x", "w", "y", "plane", loops);
+      const [x, w, y] = names.map((name) => memory[name]);
+      return { planes, loop: (plane) => loop(x, w, y, plane) };
+    }
+
+    // The clock stands while the page has its turn.
+    async function run(program, repeats) {
+      let milliseconds = 0;
+      for (let n = 0; n < repeats; n++)
+        for (const { planes, loop } of program)
+          for (let plane = 0; plane < planes; plane++) {
+            const start = performance.now();
+            loop(plane);
+            milliseconds += performance.now() - start;
+            await turn();
+          }
+      return milliseconds / 1e3;
+    }
+
+    async function prepare(form_steps) {
+      const program = form_steps.map(compile);
+      memory.y.fill(0);
+      await run(program, 1);
+      return { program, y: memory.y };
+    }
+
+    return { dtype: "float64", clock: "performance.now", prepare, run, end() {} };
+  }
+
+  // The GPU that the browser offers, and what to call it.
+  async function find() {
+    const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+    if (!adapter) return { name: "No WebGPU here: plain JavaScript on the CPU", slow: true };
+    const info = adapter.info ?? {};
+    const words = [info.vendor, info.architecture, info.device, info.description];
+    const name = words.filter(Boolean).join(" ") || "its name is not told";
+    const slow =
+      info.isFallbackAdapter || adapter.isFallbackAdapter || /swiftshader|pipe|basic render/i.test(name);
+    return { adapter, slow, name: slow ? `Software adapter: not a GPU (${name})` : `GPU: ${name}` };
+  }
+
+  // ---- The race ----
+
+  class Stopped extends Error {}
+
+  let hidings = 0; // how often the page was hidden
+  document.addEventListener("visibilitychange", () => (hidings += document.hidden));
+  const in_sight = () =>
+    new Promise((resolve) => {
+      const look = () => {
+        if (document.hidden) return;
+        document.removeEventListener("visibilitychange", look);
+        resolve();
+      };
+      document.addEventListener("visibilitychange", look);
+      look();
+    });
+
+  // Checks each form, finds how often a sample repeats it, and times all of them in turn, in a new
+  // order each round. Results go into `found`; `step` tells how far it is, and throws at the end.
+  async function race(machine, settings, want, found, step) {
+    for (const form of NAMES) {
+      step(`Checking: ${FORMS[form][0]}`);
+      try {
+        const { program, y } = await machine.prepare(steps(form, settings));
+        const first = y.findIndex((value, n) => value !== want(form)[n]);
+        if (first < 0) found.right[form] = { program, repeats: 1, samples: [] };
+        else found.wrong[form] = `output ${first} is ${y[first]}, want ${want(form)[first]}`;
+      } catch (error) {
+        if (error instanceof Fault) throw error;
+        found.wrong[form] = error.message;
+      }
+    }
+    const forms = Object.entries(found.right);
+    for (const [form, entry] of forms) {
+      for (let short = true; short; ) {
+        step(`Warming up: ${FORMS[form][0]}`);
+        const share = SAMPLE / (await machine.run(entry.program, entry.repeats));
+        short = Math.abs(share) > 2 && entry.repeats < REPEATS;
+        if (short) entry.repeats = Math.ceil(Math.min(REPEATS, entry.repeats * Math.min(share, 10)));
+      }
+    }
+    for (let round = 0; round < ROUNDS; ) {
+      const before = hidings;
+      const seconds = [];
+      for (const [, [, entry]] of forms.map((form) => [Math.random(), form]).sort()) {
+        step(`Round ${round + 1} of ${ROUNDS}`, round);
+        seconds.push([entry, (await machine.run(entry.program, entry.repeats)) / entry.repeats]);
+      }
+      if (hidings === before && seconds.every(([, value]) => value > 0)) {
+        for (const [{ samples }, value] of seconds) samples.push(value);
+        round += 1;
+      } else if ((found.dropped += 1) > ROUNDS) throw new Fault("The clock does not go on.");
+      if (document.hidden) step("Paused while this tab is hidden. The round under way is dropped");
+      await in_sight();
+    }
+  }
+
+  // Lower quartile, median and upper quartile, as Python's statistics.quantiles has them.
+  function quartiles(values) {
+    const sorted = [...values].sort((a, b) => a - b);
+    return [1, 2, 3].map((n) => {
+      const at = (n * (sorted.length + 1)) / 4 - 1;
+      const low = Math.floor(at);
+      return sorted[low] + (at - low) * (sorted[low + 1] - sorted[low]);
+    });
+  }
+
+  // How many times as long as another form one takes, round by round.
+  const ratios = (right, form, base) =>
+    quartiles(right[form].samples.map((seconds, n) => seconds / right[base].samples[n]));
+
+  // In the format of the book's timing records.
+  const record = (place, machine, chosen, { right, wrong, dropped }, seconds) => {
+    const { channels, size, kernel } = chosen;
+    const each = (key) => Object.fromEntries(Object.keys(right).map((form) => [form, right[form][key]]));
+    const layer = `${channels} channels, ${size}×${size}, k = ${kernel}, s = 2`;
+    const fixed = { stride: 2, padding: 1, output_padding: kernel % 2, dtype: machine.dtype };
+    return {
+      name: "gpu",
+      date: new Date().toISOString().slice(0, 10),
+      machine: place.name,
+      versions: { browser: navigator.userAgent },
+      seconds,
+      settings: { ...chosen, ...fixed, clock: machine.clock, repeats: each("repeats"), dropped, wrong },
+      results: { [layer]: { seconds: each("samples") } },
+    };
+  };
+
+  // ---- The page ----
+
+  const digits = (value) => `${Number(value.toPrecision(3))}`;
+  const duration = (seconds) => {
+    if (seconds >= 1) return `${digits(seconds)} s`;
+    return seconds >= 1e-3 ? `${digits(seconds * 1e3)} ms` : `${digits(seconds * 1e6)} µs`;
+  };
+
+  function render({ model, el }) {
+    const settings = () =>
+      Object.fromEntries(["channels", "size", "kernel"].map((name) => [name, model.get(name)]));
+    let current = null; // the run that is under way
+    let found = null; // by the last run
+
+    const [label, state, told] = ["Looking for a GPU …", "", ""].map((words) => make("p", {}, words));
+    const said = announcer();
+    const go = button("Run", () => (current ? (current.stopped = true) : start()));
+    const copy = button("Copy as JSON", async () => {
+      text.hidden = false;
+      text.select();
+      await navigator.clipboard?.writeText(text.value).then(
+        () => tell("Copied."),
+        () => tell("Your browser lets no page copy: the record is selected below."),
+      );
+    });
+    const text = make("textarea", { readonly: true, rows: 6, "aria-label": "The record as JSON" });
+
+    // A cell: a number, its bar, and what it is made of.
+    function cell() {
+      const parts = [make("b"), make("i", { "aria-hidden": "true" }), make("small")];
+      const show = (share, number, more) => {
+        parts[0].textContent = number;
+        parts[1].style.width = `${100 * share}%`;
+        parts[2].textContent = more;
+      };
+      return { element: make("td", {}, ...parts), show };
+    }
+    const rows = Object.fromEntries(NAMES.map((form) => [form, { count: cell(), time: cell() }]));
+    const group = (title, forms) =>
+      make(
+        "tbody",
+        {},
+        make("tr", {}, make("th", { colspan: 3, scope: "rowgroup" }, title)),
+        ...forms.map((form) => {
+          const head = make("th", { scope: "row" }, FORMS[form][0]);
+          return make("tr", {}, head, rows[form].count.element, rows[form].time.element);
+        }),
+      );
+    const heads = ["Form", "Multiplications", "Time"].map((words) => make("th", { scope: "col" }, words));
+    const table = make(
+      "table",
+      { class: "upconv-race" },
+      make("thead", {}, make("tr", {}, ...heads)),
+      group("Transposed convolution", NAMES.slice(0, 4)),
+      group("Nearest upsampling and a 3×3 convolution", NAMES.slice(4)),
+    );
+
+    function show() {
+      const right = found?.right ?? {};
+      const counts = NAMES.map((form) => multiplications(form, settings()));
+      const times = NAMES.map((form) => right.gather && right[form] && ratios(right, form, "gather"));
+      const shares = counts.map((count) => count / counts[0]);
+      const most = Math.max(...shares, ...times.map((time) => time?.[1] ?? 0));
+      NAMES.forEach((form, n) => {
+        const { count, time } = rows[form];
+        count.show(shares[n] / most, `${digits(shares[n])} ×`, counts[n].toLocaleString("en"));
+        const median = right[form] && duration(quartiles(right[form].samples)[1]);
+        if (times[n]) {
+          const [low, middle, high] = times[n].map(digits);
+          time.show(times[n][1] / most, `${middle} × (${low} to ${high})`, median);
+        } else time.show(0, found?.wrong[form] ? "wrong" : "", median ?? "not timed");
+      });
+      const ratio = (n) => (found ? times[n]?.[1] : shares[n]);
+      const list = NAMES.flatMap((form, n) =>
+        n && ratio(n) ? `${FORMS[form][0].toLowerCase()} ${digits(ratio(n))}` : [],
+      );
+      told.textContent = `${found ? "Time" : "Multiplications"}, with gather as 1: ${list.join(", ")}.`;
+      copy.disabled = !Object.keys(right).length;
+      text.hidden = true;
+    }
+
+    const tell = (words) => {
+      state.textContent = words;
+      said.say(words);
+    };
+
+    async function start() {
+      const run = { stopped: false };
+      const chosen = settings();
+      const start = performance.now();
+      const result = { right: {}, wrong: {}, dropped: 0 };
+      const rounds = () => Object.values(result.right)[0]?.samples.length;
+      const step = (words) => {
+        if (run.stopped) throw new Stopped();
+        state.textContent = `${words} …`;
+      };
+      let machine;
+      current = run;
+      found = null;
+      go.textContent = "Stop";
+      show();
+      tell("Started.");
+      try {
+        const place = await find();
+        label.textContent = place.name;
+        step("Computing what must come out");
+        const turn = turns(() => step("Computing what must come out"));
+        const arrays = numbers(chosen);
+        const want = await references(chosen, arrays, turn);
+        machine = await (place.adapter ? on_gpu(place.adapter, chosen, arrays) : on_cpu(chosen, arrays, turn));
+        await race(machine, chosen, want, result, step).catch((error) => {
+          if (!(error instanceof Stopped && rounds() >= FEWEST && run === current)) throw error;
+        });
+        found = result;
+        const seconds = (performance.now() - start) / 1e3;
+        text.value = JSON.stringify(record(place, machine, chosen, result, seconds), null, 1);
+        const wrong = Object.entries(result.wrong).map(
+          ([form, what]) => `${FORMS[form][0]} is wrong and was not timed: ${what}. `,
+        );
+        const hidden = result.dropped ? `; ${result.dropped} dropped, for the tab was hidden` : "";
+        tell(`${wrong.join("")}${rounds()} rounds${hidden}.`);
+      } catch (error) {
+        if (run !== current) return;
+        if (error instanceof Stopped) tell("Stopped.");
+        else tell(error instanceof Fault ? error.message : `The run failed: ${error.message}`);
+      } finally {
+        machine?.end();
+        if (run === current) {
+          current = null;
+          go.textContent = "Run";
+          show();
+        }
+      }
+    }
+
+    function keep_small(changed, other, values) {
+      model.on(`change:${changed}`, () => {
+        const largest = values.findLast((value) => value * model.get(changed) <= MOST);
+        if (model.get(other) > largest) model.set(other, largest);
+      });
+    }
+    keep_small("channels", "size", SIZES);
+    keep_small("size", "channels", CHANNELS);
+    model.on("change", () => {
+      if (current) current.stopped = true;
+      current = found = null;
+      go.textContent = "Run";
+      state.textContent = "";
+      show();
+      said.say(told.textContent);
+    });
+
+    const options = (values) => values.map((value) => [value, `${value}`]);
+    const sources = Object.entries(kernels).map(([name, source]) =>
+      make("details", {}, make("summary", {}, name), make("pre", { tabindex: 0 }, source)),
+    );
+    el.append(
+      label,
+      make(
+        "div",
+        { class: "upconv-controls" },
+        choice({ model, name: "channels", label: "Channels", options: options(CHANNELS) }).element,
+        choice({ model, name: "size", label: "Input size", options: options(SIZES) }).element,
+        choice({ model, name: "kernel", label: "Kernel", options: options([3, 4]) }).element,
+        go,
+      ),
+      state,
+      make("div", { class: "upconv-panel" }, table),
+      told,
+      copy,
+      text,
+      make("details", {}, make("summary", {}, "The kernels"), ...sources),
+      said.element,
+    );
+    show();
+    find().then(({ name, slow }) => {
+      label.textContent = name;
+      if (slow) model.set({ channels: 8, size: 16 });
+    });
+  }
+
+  upconv.gpu = { kernels };
+  upconv.explorable("gpu", { render });
+})();

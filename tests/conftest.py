@@ -23,6 +23,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")  # as in the build
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import execution  # noqa: E402 (its folder has only now been put on the path)
+from browser import book, browser, live, reader, serve  # noqa: E402, F401 (fixtures)
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
 # Time is no part of what is claimed: a busy machine is not a failure.

@@ -7,22 +7,15 @@ half of the file plants one fault at a time on a small page, and each helper mus
 from __future__ import annotations
 
 import functools
-import http.server
-import os
-import shutil
-import threading
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
+import browser
 import pytest
+from browser import Reader
 
-BUILT = Path(__file__).resolve().parents[2] / "_build" / "html"
 WIDTHS = (320, 768, 1440)
-NO_BROWSER = (
-    "no Chromium found: install your system's `chromium`, or run "
-    "`.venv/bin/playwright install chromium`, or set CHROMIUM to the path of one"
-)
 
 
 # What can be read without a browser
@@ -107,47 +100,6 @@ def headless(path: Path) -> list[str]:
 # What takes a browser
 
 
-class Reader:
-    """One browser page, and the faults that it met while it loaded the address that it shows."""
-
-    def __init__(self, page):
-        self.page = page
-        self.inside = ""
-        self.outside: list[str] = []
-        self.errors: list[str] = []
-        self.failed: list[str] = []
-        page.add_init_script(path=Path(__file__).with_name("faults.js"))
-        page.on("request", self.on_request)
-        page.on("requestfailed", self.on_failure)
-        page.on("response", self.on_response)
-        page.on("console", self.on_console)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-
-    def on_request(self, request):
-        if not request.url.startswith((self.inside, "data:", "blob:")):
-            self.outside.append(request.url)
-
-    def on_failure(self, request):
-        if request.failure != "net::ERR_ABORTED":  # the reader went on to the next page
-            self.failed.append(request.url)
-
-    def on_response(self, response):
-        if response.status >= 400:
-            self.failed.append(response.url)
-
-    def on_console(self, message):
-        if message.type == "error":
-            self.errors.append(message.text)
-
-    def open(self, address: str, inside: str) -> None:
-        """Loads `address`, folds everything open and waits for the math; `inside` is the site."""
-        self.page.goto("about:blank")  # what the page before still has under way ends here
-        self.inside = inside
-        self.outside, self.errors, self.failed = [], [], []
-        self.page.goto(address, wait_until="load")
-        self.page.evaluate("faults.settle()")
-
-
 def unrendered_math(page) -> list[str]:
     """Formulas that stayed TeX, and errors that MathJax shows."""
     return page.evaluate("faults.unrenderedMath()")
@@ -187,57 +139,6 @@ def look(reader: Reader, address: str, inside: str) -> dict[str, list[str]]:
 
 
 # The browser and the book
-
-
-@pytest.fixture(scope="module")
-def reader():
-    """One browser for the module: Playwright's event loop may not outlive it, nbval has its own."""
-    playwright = pytest.importorskip("playwright.sync_api").sync_playwright
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    flags = ["--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    flags += ["--disable-sync", "--no-first-run"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        flags.append("--no-sandbox")
-    with playwright() as tools:
-        own = tools.chromium.executable_path
-        found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), own)
-        if not Path(found).is_file():
-            pytest.skip(NO_BROWSER)
-        browser = tools.chromium.launch(executable_path=found, args=flags)
-        yield Reader(browser.new_page())
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def book() -> Path:
-    """The folder of the built book."""
-    if not (BUILT / "book" / "index.html").is_file():
-        pytest.fail(f"the book is not built: run `make book` first (looked in {BUILT})")
-    return BUILT
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line of log for each."""
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def serve():
-    """A function that serves a folder over http and returns its address."""
-    servers = []
-
-    def start(root: Path) -> str:
-        handler = functools.partial(QuietHandler, directory=root)
-        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
-        threading.Thread(target=servers[-1].serve_forever, args=[0.02], daemon=True).start()
-        return f"http://127.0.0.1:{servers[-1].server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture(scope="module", params=["http", "disk"])
@@ -425,6 +326,6 @@ def test_the_parser_finds_what_a_page_lacks(page, message, small_site):
 
 
 def test_a_book_that_is_not_built_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(globals(), "BUILT", tmp_path)
+    monkeypatch.setattr(browser, "BUILT", tmp_path)
     with pytest.raises(pytest.fail.Exception, match="make book"):
-        book.__wrapped__()
+        browser.book.__wrapped__()

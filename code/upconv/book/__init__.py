@@ -1,4 +1,4 @@
-"""What only the chapters need: data, models, records, figures, explorables, exercises, the ledger."""
+"""What only the chapters need: data, models, records, figures, explorables, exercises, ledger."""
 
 from upconv.book.explorables import explorable
 

@@ -5,10 +5,7 @@
   const { make, choice, button, announcer } = upconv.ui;
   const { Geometry, tensor, connections, random, ...arithmetic } = upconv.arithmetic;
 
-  const CHANNELS = [8, 16, 32, 64, 128];
-  const SIZES = [8, 16, 32, 64];
-  const MOST = 4096; // channels times size, so that time and memory stay small on a telephone
-  const [ROUNDS, FEWEST] = [15, 5]; // made, and worth showing when the reader stops before
+  const ROUNDS = 15;
   const SAMPLE = 0.02; // seconds: 200 steps of a clock that is quantised to 100 µs
   const REPEATS = 1000; // of a form in one sample, at most
   const TURN = 12; // milliseconds after which the page has its turn
@@ -97,13 +94,6 @@ ${over_taps(
 )}${store("2 * N")}`,
   };
 
-  // Planes and side of a kernel's grid.
-  function grid(kernel, { C, N, K }) {
-    if (kernel === "spread" || kernel === "enlarge") return [C, 2 * N + K - 1];
-    if (kernel === "multiply") return [C * K * K, N];
-    return kernel === "polyphase" ? [4 * C, N] : [C, 2 * N];
-  }
-
   // ---- Forms ----
 
   const doubling = (kernel) =>
@@ -111,7 +101,7 @@ ${over_taps(
   const meetings = (geometry, small, large) => connections(geometry, [small], [large]).small.length;
   const useful = ({ N, K }) => meetings(doubling(K), N, 2 * N);
   const every = ({ N, K }) => 2 * N * K;
-  const seen = ({ N, K }) => meetings(new Geometry({ kernel: K, padding: 1 }), 2 * N, 2 * N);
+  const same = (kernel) => new Geometry({ kernel, padding: 1 });
 
   // Title, kernels one after the other, their weight, the multiplications along one axis, and the
   // size of the kernel where the reader does not choose it.
@@ -121,7 +111,7 @@ ${over_taps(
     columns: ["Columns", ["multiply", "fold"], "transposed", ({ N, K }) => N * K],
     polyphase: ["Polyphase", ["polyphase"], "transposed", useful],
     then: ["One after the other", ["enlarge", "convolve"], "small", every, 3],
-    fused: ["Fused", ["fused"], "small", seen, 3],
+    fused: ["Fused", ["fused"], "small", ({ N }) => meetings(same(3), 2 * N, 2 * N), 3],
     collapsed: ["Collapsed", ["polyphase"], "collapsed", useful, 4],
   };
   const NAMES = Object.keys(FORMS);
@@ -133,59 +123,55 @@ ${over_taps(
   const multiplications = (form, settings) =>
     (settings.channels * FORMS[form][3](constants(form, settings))) ** 2;
 
-  // The kernels of a form, ready for these settings, and what each reads and writes.
-  const steps = (form, settings) =>
-    FORMS[form][1].map((kernel, n, all) => {
-      const values = constants(form, settings);
-      const head = Object.entries(values).map(([name, value]) => `const ${name} = ${value};\n`);
-      const [planes, side] = grid(kernel, values);
+  // The kernels of a form for these settings: their grid, and what each reads and writes.
+  function steps(form, settings) {
+    const { C, N, K } = constants(form, settings);
+    const border = [C, 2 * N + K - 1];
+    const grids = { spread: border, enlarge: border, multiply: [C * K * K, N], polyphase: [4 * C, N] };
+    return FORMS[form][1].map((kernel, n, all) => {
+      const [planes, side] = grids[kernel] ?? [C, 2 * N];
       const arrays = [n ? "between" : "x", FORMS[form][2], all[n + 1] ? "between" : "y"];
-      return { head: head.join(""), text: kernels[kernel], planes, side, arrays };
+      const head = `const C = ${C};\nconst N = ${N};\nconst K = ${K};\n`;
+      return { head, text: kernels[kernel], planes, side, arrays };
     });
+  }
 
   // ---- Numbers, and what must come out ----
 
   // Small integers: every sum of their products is exact in single precision, in any order. So the
-  // right result is equal to the reference, and no tolerance hides a wrong tap.
-  function numbers({ channels, size, kernel }) {
+  // right result is equal to the reference, and no tolerance hides a wrong tap. `want` gives the
+  // outputs of a form by the definition, computed in float64, one channel after the other.
+  async function numbers({ channels, size, kernel }, turn) {
     const draw = random(0);
-    const whole = (...shape) => {
+    const whole = async (...shape) => {
+      await turn();
       const length = shape.reduce((a, b) => a * b);
       return tensor(shape, Float64Array.from({ length }, () => Math.floor(draw(-8, 8))));
     };
-    const x = whole(1, channels, size, size);
-    const flipped = whole(channels, channels, kernel, kernel);
-    const small = whole(channels, channels, 3, 3);
+    const x = await whole(1, channels, size, size);
+    const flipped = await whole(channels, channels, kernel, kernel);
+    const small = await whole(channels, channels, 3, 3);
+    const large = arithmetic.interpolate(x, { scale_factor: 2 });
+    await turn();
+    const transposed = arithmetic.flipped(flipped);
     const collapsed = arithmetic.collapse(small, 2, { padding: 1 }).weight;
-    return { x, flipped, transposed: arithmetic.flipped(flipped), small, collapsed };
-  }
 
-  // One of the equal parts into which a tensor's values fall, in a shape of its own.
-  const part = ({ data }, n, shape) => {
-    const length = shape.reduce((a, b) => a * b);
-    return tensor(shape, data.slice(n * length, (n + 1) * length));
-  };
-
-  // The outputs of both layers by the definition, in float64, one channel after the other.
-  async function references({ channels, size, kernel }, { x, flipped, small }, turn) {
     const area = 4 * size ** 2;
-    const [up, transposed, nearest] = [0, 1, 2].map(() => new Float64Array(channels * area));
-    const one = (n) => part(x, n, [1, 1, size, size]);
+    const [by_transposed, by_nearest] = [0, 1].map(() => new Float64Array(channels * area));
+    const one = ({ shape: [, ...shape], data }, n) => {
+      const length = data.length / channels;
+      return tensor([1, ...shape], data.slice(n * length, (n + 1) * length));
+    };
     for (let n = 0; n < channels; n++) {
-      up.set(arithmetic.interpolate(one(n), { scale_factor: 2 }).data, n * area);
       await turn();
+      const weight = arithmetic.flipped(one(flipped, n));
+      const y = arithmetic.conv_transpose(x, weight, doubling([kernel, kernel]));
+      by_transposed.set(y.data, n * area);
+      await turn();
+      by_nearest.set(arithmetic.conv(large, one(small, n), same([3, 3])).data, n * area);
     }
-    const large = tensor([1, channels, 2 * size, 2 * size], up);
-    for (let n = 0; n < channels; n++) {
-      const weight = arithmetic.flipped(part(flipped, n, [1, channels, kernel, kernel]));
-      const geometry = doubling([kernel, kernel]);
-      transposed.set(arithmetic.conv_transpose(x, weight, geometry).data, n * area);
-      await turn();
-      const same = new Geometry({ kernel: [3, 3], padding: 1 });
-      nearest.set(arithmetic.conv(large, part(small, n, [1, channels, 3, 3]), same).data, n * area);
-      await turn();
-    }
-    return (form) => (FORMS[form][4] ? nearest : transposed);
+    const want = (form) => (FORMS[form][4] ? by_nearest : by_transposed);
+    return { arrays: { x, flipped, transposed, small, collapsed }, want };
   }
 
   // ---- Machines: `prepare` gives a form's program and its outputs, `run` the seconds it takes ----
@@ -314,7 +300,6 @@ ${text}
       });
 
     return {
-      dtype: "float32",
       clock: clock ? "timestamp-query" : "onSubmittedWorkDone",
       prepare,
       run,
@@ -356,7 +341,7 @@ ${text}
       return { program, y: memory.y };
     }
 
-    return { dtype: "float64", clock: "performance.now", prepare, run, end() {} };
+    return { clock: "performance.now", prepare, run, end() {} };
   }
 
   // The GPU that the browser offers, and what to call it.
@@ -373,20 +358,14 @@ ${text}
 
   // ---- The race ----
 
-  class Stopped extends Error {}
-
   let hidings = 0; // how often the page was hidden
   document.addEventListener("visibilitychange", () => (hidings += document.hidden));
-  const in_sight = () =>
-    new Promise((resolve) => {
-      const look = () => {
-        if (document.hidden) return;
-        document.removeEventListener("visibilitychange", look);
-        resolve();
-      };
-      document.addEventListener("visibilitychange", look);
-      look();
-    });
+  async function in_sight() {
+    while (document.hidden)
+      await new Promise((resolve) =>
+        document.addEventListener("visibilitychange", resolve, { once: true }),
+      );
+  }
 
   // Checks each form, finds how often a sample repeats it, and times all of them in turn, in a new
   // order each round. Results go into `found`; `step` tells how far it is, and throws at the end.
@@ -407,23 +386,26 @@ ${text}
     for (const [form, entry] of forms) {
       for (let short = true; short; ) {
         step(`Warming up: ${FORMS[form][0]}`);
-        const share = SAMPLE / (await machine.run(entry.program, entry.repeats));
-        short = Math.abs(share) > 2 && entry.repeats < REPEATS;
-        if (short) entry.repeats = Math.ceil(Math.min(REPEATS, entry.repeats * Math.min(share, 10)));
+        const seconds = await machine.run(entry.program, entry.repeats);
+        short = seconds < SAMPLE / 2 && entry.repeats < REPEATS;
+        const grow = Math.min(SAMPLE / Math.max(seconds, SAMPLE / 10), REPEATS / entry.repeats);
+        if (short) entry.repeats = Math.ceil(entry.repeats * grow);
       }
     }
-    for (let round = 0; round < ROUNDS; ) {
+    while (found.rounds < ROUNDS) {
       const before = hidings;
-      const seconds = [];
-      for (const [, [, entry]] of forms.map((form) => [Math.random(), form]).sort()) {
-        step(`Round ${round + 1} of ${ROUNDS}`, round);
-        seconds.push([entry, (await machine.run(entry.program, entry.repeats)) / entry.repeats]);
+      const samples = [];
+      const shuffled = forms.map(([, entry]) => [Math.random(), entry]).sort(([a], [b]) => a - b);
+      for (const [, entry] of shuffled) {
+        step(`Round ${found.rounds + 1} of ${ROUNDS}`);
+        const seconds = await machine.run(entry.program, entry.repeats);
+        samples.push([entry, seconds / entry.repeats]);
       }
-      if (hidings === before && seconds.every(([, value]) => value > 0)) {
-        for (const [{ samples }, value] of seconds) samples.push(value);
-        round += 1;
+      if (hidings === before && samples.every(([, seconds]) => seconds > 0)) {
+        for (const [entry, seconds] of samples) entry.samples.push(seconds);
+        found.rounds += 1;
       } else if ((found.dropped += 1) > ROUNDS) throw new Fault("The clock does not go on.");
-      if (document.hidden) step("Paused while this tab is hidden. The round under way is dropped");
+      if (document.hidden) step("Paused, for this tab is hidden; the round under way is dropped");
       await in_sight();
     }
   }
@@ -443,21 +425,22 @@ ${text}
     quartiles(right[form].samples.map((seconds, n) => seconds / right[base].samples[n]));
 
   // In the format of the book's timing records.
-  const record = (place, machine, chosen, { right, wrong, dropped }, seconds) => {
+  function record(place, machine, chosen, { right, wrong, dropped }, seconds) {
     const { channels, size, kernel } = chosen;
-    const each = (key) => Object.fromEntries(Object.keys(right).map((form) => [form, right[form][key]]));
+    const each = (key) =>
+      Object.fromEntries(Object.entries(right).map(([form, entry]) => [form, entry[key]]));
     const layer = `${channels} channels, ${size}×${size}, k = ${kernel}, s = 2`;
-    const fixed = { stride: 2, padding: 1, output_padding: kernel % 2, dtype: machine.dtype };
+    const rest = { stride: 2, padding: 1, output_padding: kernel % 2, clock: machine.clock };
     return {
       name: "gpu",
       date: new Date().toISOString().slice(0, 10),
       machine: place.name,
       versions: { browser: navigator.userAgent },
       seconds,
-      settings: { ...chosen, ...fixed, clock: machine.clock, repeats: each("repeats"), dropped, wrong },
+      settings: { ...chosen, ...rest, dtype: "float32", repeats: each("repeats"), dropped, wrong },
       results: { [layer]: { seconds: each("samples") } },
     };
-  };
+  }
 
   // ---- The page ----
 
@@ -468,161 +451,147 @@ ${text}
   };
 
   function render({ model, el }) {
-    const settings = () =>
-      Object.fromEntries(["channels", "size", "kernel"].map((name) => [name, model.get(name)]));
+    const names = ["channels", "size", "kernel"];
+    const settings = () => Object.fromEntries(names.map((name) => [name, model.get(name)]));
     let current = null; // the run that is under way
-    let found = null; // by the last run
+    let found = null; // by the last one
 
-    const [label, state, told] = ["Looking for a GPU …", "", ""].map((words) => make("p", {}, words));
+    const line = (words = "") => make("p", {}, words);
+    const [label, state, told] = [line("Looking for a GPU …"), line(), line()];
     const said = announcer();
-    const go = button("Run", () => (current ? (current.stopped = true) : start()));
-    const copy = button("Copy as JSON", async () => {
-      text.hidden = false;
-      text.select();
-      await navigator.clipboard?.writeText(text.value).then(
-        () => tell("Copied."),
-        () => tell("Your browser lets no page copy: the record is selected below."),
-      );
-    });
-    const text = make("textarea", { readonly: true, rows: 6, "aria-label": "The record as JSON" });
-
-    // A cell: a number, its bar, and what it is made of.
-    function cell() {
-      const parts = [make("b"), make("i", { "aria-hidden": "true" }), make("small")];
-      const show = (share, number, more) => {
-        parts[0].textContent = number;
-        parts[1].style.width = `${100 * share}%`;
-        parts[2].textContent = more;
-      };
-      return { element: make("td", {}, ...parts), show };
-    }
-    const rows = Object.fromEntries(NAMES.map((form) => [form, { count: cell(), time: cell() }]));
-    const group = (title, forms) =>
-      make(
-        "tbody",
-        {},
-        make("tr", {}, make("th", { colspan: 3, scope: "rowgroup" }, title)),
-        ...forms.map((form) => {
-          const head = make("th", { scope: "row" }, FORMS[form][0]);
-          return make("tr", {}, head, rows[form].count.element, rows[form].time.element);
-        }),
-      );
-    const heads = ["Form", "Multiplications", "Time"].map((words) => make("th", { scope: "col" }, words));
-    const table = make(
-      "table",
-      { class: "upconv-race" },
-      make("thead", {}, make("tr", {}, ...heads)),
-      group("Transposed convolution", NAMES.slice(0, 4)),
-      group("Nearest upsampling and a 3×3 convolution", NAMES.slice(4)),
-    );
-
-    function show() {
-      const right = found?.right ?? {};
-      const counts = NAMES.map((form) => multiplications(form, settings()));
-      const times = NAMES.map((form) => right.gather && right[form] && ratios(right, form, "gather"));
-      const shares = counts.map((count) => count / counts[0]);
-      const most = Math.max(...shares, ...times.map((time) => time?.[1] ?? 0));
-      NAMES.forEach((form, n) => {
-        const { count, time } = rows[form];
-        count.show(shares[n] / most, `${digits(shares[n])} ×`, counts[n].toLocaleString("en"));
-        const median = right[form] && duration(quartiles(right[form].samples)[1]);
-        if (times[n]) {
-          const [low, middle, high] = times[n].map(digits);
-          time.show(times[n][1] / most, `${middle} × (${low} to ${high})`, median);
-        } else time.show(0, found?.wrong[form] ? "wrong" : "", median ?? "not timed");
-      });
-      const ratio = (n) => (found ? times[n]?.[1] : shares[n]);
-      const list = NAMES.flatMap((form, n) =>
-        n && ratio(n) ? `${FORMS[form][0].toLowerCase()} ${digits(ratio(n))}` : [],
-      );
-      told.textContent = `${found ? "Time" : "Multiplications"}, with gather as 1: ${list.join(", ")}.`;
-      copy.disabled = !Object.keys(right).length;
-      text.hidden = true;
-    }
-
     const tell = (words) => {
       state.textContent = words;
       said.say(words);
     };
+    const go = button("Run", () => (current ? (current.stopped = true) : start()));
+    go.dataset.slow = "";
+    const text = make("textarea", { readonly: true, rows: 6, "aria-label": "The record as JSON" });
+    const copy = button("Copy as JSON", async () => {
+      text.hidden = false;
+      text.select();
+      try {
+        await navigator.clipboard.writeText(text.value);
+        tell("Copied.");
+      } catch {
+        tell("Your browser lets no page copy. The record is selected, at the end: copy it there.");
+      }
+    });
+
+    // A cell: a ratio, its bar, and what was counted or measured.
+    function cell() {
+      const [ratio, bar, amount] = [make("b"), make("i", { "aria-hidden": true }), make("small")];
+      const fill = (share, words, more) => {
+        ratio.textContent = words;
+        bar.style.width = `${100 * share}%`;
+        amount.textContent = more;
+      };
+      return { element: make("td", {}, ratio, bar, amount), fill };
+    }
+    const rows = NAMES.map((form) => {
+      const [count, time] = [cell(), cell()];
+      const head = make("th", { scope: "row" }, FORMS[form][0]);
+      return { count, time, element: make("tr", {}, head, count.element, time.element) };
+    });
+    const group = (title, from, to) => {
+      const head = make("tr", {}, make("th", { colspan: 3, scope: "rowgroup" }, title));
+      return make("tbody", {}, head, ...rows.slice(from, to).map(({ element }) => element));
+    };
+    const heads = ["Form", "Multiplications", "Time"];
+    const table = make(
+      "table",
+      { class: "upconv-race" },
+      make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))),
+      group("Transposed convolution", 0, 4),
+      group("Nearest upsampling and a 3×3 convolution", 4),
+    );
+
+    function show() {
+      const { right = {}, wrong = {} } = found ?? {};
+      const counts = NAMES.map((form) => multiplications(form, settings()));
+      const shares = counts.map((count) => count / counts[0]);
+      const times = NAMES.map((form) => right.gather && right[form] && ratios(right, form, "gather"));
+      const most = Math.max(...shares, ...times.map((time) => time?.[1] ?? 0));
+      NAMES.forEach((form, n) => {
+        const { count, time } = rows[n];
+        count.fill(shares[n] / most, `${digits(shares[n])} ×`, counts[n].toLocaleString("en"));
+        const median = right[form] && duration(quartiles(right[form].samples)[1]);
+        const [low, middle, high] = times[n]?.map(digits) ?? [];
+        const ratio = times[n] ? `${middle} × (${low} to ${high})` : form in wrong ? "wrong" : "";
+        time.fill((times[n]?.[1] ?? 0) / most, ratio, median ?? "not timed");
+      });
+      const list = NAMES.flatMap((form, n) => {
+        const ratio = found ? times[n]?.[1] : shares[n];
+        return n && ratio ? `${FORMS[form][0].toLowerCase()} ${digits(ratio)}` : [];
+      });
+      told.textContent = `${found ? "Time" : "Multiplications"}, gather being 1: ${list.join(", ")}.`;
+      copy.disabled = !Object.keys(right).length;
+      text.hidden = true;
+    }
+
+    function end(run, result) {
+      if (run) run.stopped = true;
+      if (run !== current) return;
+      current = null;
+      found = result;
+      go.textContent = "Run";
+      show();
+    }
 
     async function start() {
-      const run = { stopped: false };
+      const run = (current = {});
       const chosen = settings();
-      const start = performance.now();
-      const result = { right: {}, wrong: {}, dropped: 0 };
-      const rounds = () => Object.values(result.right)[0]?.samples.length;
+      const begin = performance.now();
+      const result = { right: {}, wrong: {}, rounds: 0, dropped: 0 };
       const step = (words) => {
-        if (run.stopped) throw new Stopped();
+        if (run.stopped) throw new Fault("Stopped.");
         state.textContent = `${words} …`;
       };
+      const turn = turns(() => step(state.textContent));
       let machine;
-      current = run;
-      found = null;
-      go.textContent = "Stop";
-      show();
-      tell("Started.");
       try {
+        found = null;
+        go.textContent = "Stop";
+        show();
+        tell("Computing what must come out …");
         const place = await find();
         label.textContent = place.name;
-        step("Computing what must come out");
-        const turn = turns(() => step("Computing what must come out"));
-        const arrays = numbers(chosen);
-        const want = await references(chosen, arrays, turn);
+        const { arrays, want } = await numbers(chosen, turn);
         machine = await (place.adapter ? on_gpu(place.adapter, chosen, arrays) : on_cpu(chosen, arrays, turn));
-        await race(machine, chosen, want, result, step).catch((error) => {
-          if (!(error instanceof Stopped && rounds() >= FEWEST && run === current)) throw error;
-        });
-        found = result;
-        const seconds = (performance.now() - start) / 1e3;
+        await race(machine, chosen, want, result, step);
+        const seconds = (performance.now() - begin) / 1e3;
         text.value = JSON.stringify(record(place, machine, chosen, result, seconds), null, 1);
         const wrong = Object.entries(result.wrong).map(
-          ([form, what]) => `${FORMS[form][0]} is wrong and was not timed: ${what}. `,
+          ([form, what]) => `${FORMS[form][0]} is wrong, and was not timed: ${what}. `,
         );
-        const hidden = result.dropped ? `; ${result.dropped} dropped, for the tab was hidden` : "";
-        tell(`${wrong.join("")}${rounds()} rounds${hidden}.`);
+        const dropped = result.dropped ? `, ${result.dropped} dropped because the tab was hidden` : "";
+        tell(`${wrong.join("")}${ROUNDS} rounds${dropped}.`);
+        end(run, result);
       } catch (error) {
-        if (run !== current) return;
-        if (error instanceof Stopped) tell("Stopped.");
-        else tell(error instanceof Fault ? error.message : `The run failed: ${error.message}`);
+        if (run === current) tell(error instanceof Fault ? error.message : `The run failed: ${error.message}`);
+        end(run, null);
       } finally {
         machine?.end();
-        if (run === current) {
-          current = null;
-          go.textContent = "Run";
-          show();
-        }
       }
     }
 
-    function keep_small(changed, other, values) {
-      model.on(`change:${changed}`, () => {
-        const largest = values.findLast((value) => value * model.get(changed) <= MOST);
-        if (model.get(other) > largest) model.set(other, largest);
-      });
-    }
-    keep_small("channels", "size", SIZES);
-    keep_small("size", "channels", CHANNELS);
     model.on("change", () => {
-      if (current) current.stopped = true;
-      current = found = null;
-      go.textContent = "Run";
       state.textContent = "";
-      show();
+      end(current, null);
       said.say(told.textContent);
     });
 
-    const options = (values) => values.map((value) => [value, `${value}`]);
-    const sources = Object.entries(kernels).map(([name, source]) =>
-      make("details", {}, make("summary", {}, name), make("pre", { tabindex: 0 }, source)),
-    );
+    const chooser = (name, label, values) =>
+      choice({ model, name, label, options: values.map((value) => [value, `${value}`]) }).element;
+    const unfold = (title, ...content) => make("details", {}, make("summary", {}, title), ...content);
+    const source = (name) => unfold(name, make("pre", { tabindex: 0 }, kernels[name]));
     el.append(
       label,
       make(
         "div",
         { class: "upconv-controls" },
-        choice({ model, name: "channels", label: "Channels", options: options(CHANNELS) }).element,
-        choice({ model, name: "size", label: "Input size", options: options(SIZES) }).element,
-        choice({ model, name: "kernel", label: "Kernel", options: options([3, 4]) }).element,
+        chooser("channels", "Channels", [8, 16, 32, 64, 128]),
+        chooser("size", "Input size", [8, 16, 32]),
+        chooser("kernel", "Kernel", [3, 4]),
         go,
       ),
       state,
@@ -630,7 +599,7 @@ ${text}
       told,
       copy,
       text,
-      make("details", {}, make("summary", {}, "The kernels"), ...sources),
+      unfold("The kernels", ...Object.keys(kernels).map(source)),
       said.element,
     );
     show();

@@ -1,4 +1,4 @@
-// Your GPU: the forms of a layer that doubles the size, on the reader's machine, checked, then timed.
+// Your GPU: the forms of one layer on the reader's machine, each of them checked and then timed.
 
 "use strict";
 (() => {
@@ -13,12 +13,13 @@
   // ---- Kernels ----
 
   // Each runs once for every (plane, row, column) of its grid. The text is WGSL and JavaScript at
-  // once. The input has C channels of N×N, the kernel K×K taps. Where r and c are halved, they count
-  // in the output, and only their even places hold inputs.
+  // once. The input has C channels of N×N, the kernel K×K taps. Where r and c are halved, they
+  // count in the output, and only their even places hold inputs.
   const inside = (side) => `r >= 0 && c >= 0 && r < ${side} && c < ${side}`;
   const even = `(r & 1) == 0 && (c & 1) == 0 && ${inside("2 * N")}`;
   const halved = "N + (r >> 1)) * N + (c >> 1)";
-  const store = (side, value = "sum") => `\ny[(plane * ${side} + row) * ${side} + column] = ${value};`;
+  const store = (side, value = "sum") => `
+y[(plane * ${side} + row) * ${side} + column] = ${value};`;
 
   // Adds up over the taps (t, u) that see something at (r, c).
   const over_taps = (r, c, seen, add, [t, u, step] = [0, 0, "++"]) => `var sum = 0.0;
@@ -126,8 +127,13 @@ ${over_taps(
   // The kernels of a form for these settings: their grid, and what each reads and writes.
   function steps(form, settings) {
     const { C, N, K } = constants(form, settings);
-    const border = [C, 2 * N + K - 1];
-    const grids = { spread: border, enlarge: border, multiply: [C * K * K, N], polyphase: [4 * C, N] };
+    const bordered = [C, 2 * N + K - 1];
+    const grids = {
+      spread: bordered,
+      enlarge: bordered,
+      multiply: [C * K * K, N],
+      polyphase: [4 * C, N],
+    };
     return FORMS[form][1].map((kernel, n, all) => {
       const [planes, side] = grids[kernel] ?? [C, 2 * N];
       const arrays = [n ? "between" : "x", FORMS[form][2], all[n + 1] ? "between" : "y"];
@@ -138,9 +144,9 @@ ${over_taps(
 
   // ---- Numbers, and what must come out ----
 
-  // Small integers: every sum of their products is exact in single precision, in any order. So the
-  // right result is equal to the reference, and no tolerance hides a wrong tap. `want` gives the
-  // outputs of a form by the definition, computed in float64, one channel after the other.
+  // The arrays of both layers. They hold small integers: every sum of their products is exact in
+  // single precision, in any order. So the right result is equal to the reference, and no tolerance
+  // hides a wrong tap. `want` gives the outputs of a form by the definition, in float64.
   async function numbers({ channels, size, kernel }, turn) {
     const draw = random(0);
     const whole = async (...shape) => {
@@ -151,12 +157,12 @@ ${over_taps(
     const x = await whole(1, channels, size, size);
     const flipped = await whole(channels, channels, kernel, kernel);
     const small = await whole(channels, channels, 3, 3);
-    const large = arithmetic.interpolate(x, { scale_factor: 2 });
-    await turn();
     const transposed = arithmetic.flipped(flipped);
     const collapsed = arithmetic.collapse(small, 2, { padding: 1 }).weight;
+    await turn();
+    const large = arithmetic.interpolate(x, { scale_factor: 2 });
 
-    const area = 4 * size ** 2;
+    const area = 4 * size ** 2; // of an output channel, which are computed one after the other
     const [by_transposed, by_nearest] = [0, 1].map(() => new Float64Array(channels * area));
     const one = ({ shape: [, ...shape], data }, n) => {
       const length = data.length / channels;
@@ -170,11 +176,17 @@ ${over_taps(
       await turn();
       by_nearest.set(arithmetic.conv(large, one(small, n), same([3, 3])).data, n * area);
     }
-    const want = (form) => (FORMS[form][4] ? by_nearest : by_transposed);
-    return { arrays: { x, flipped, transposed, small, collapsed }, want };
+
+    const arrays = { between: (area / 4) * channels * kernel ** 2, y: area * channels };
+    for (const name in arrays) arrays[name] = new Float32Array(arrays[name]);
+    for (const [name, { data }] of Object.entries({ x, flipped, transposed, small, collapsed }))
+      arrays[name] = Float32Array.from(data);
+    return { arrays, want: (form) => (FORMS[form][4] ? by_nearest : by_transposed) };
   }
 
-  // ---- Machines: `prepare` gives a form's program and its outputs, `run` the seconds it takes ----
+  // ---- Machines ----
+
+  // `prepare` gives a form's program and its outputs, `run` the seconds that it takes.
 
   class Fault extends Error {} // one that ends the run, in words for the reader
 
@@ -201,7 +213,7 @@ if (row >= ${side} || column >= ${side}) { return; }
 ${text}
 }`;
 
-  async function on_gpu(adapter, { channels, size, kernel }, arrays) {
+  async function on_gpu(adapter, arrays) {
     const clock = adapter.features.has("timestamp-query");
     const requiredFeatures = clock ? ["timestamp-query"] : [];
     const device = (upconv.gpu.device = await adapter.requestDevice({ requiredFeatures }));
@@ -211,7 +223,7 @@ ${text}
     lost.catch(() => {}); // also at the end of a run, when nobody waits
     const alive = (promise) => Promise.race([promise, lost]);
 
-    // Does what may take memory, or may hold a program that the GPU refuses.
+    // Does what may take too much memory, or compile what the GPU refuses.
     async function guarded(work) {
       for (const filter of ["out-of-memory", "validation"]) device.pushErrorScope(filter);
       const result = await work();
@@ -224,19 +236,14 @@ ${text}
 
     const { STORAGE, COPY_SRC, COPY_DST, MAP_READ, QUERY_RESOLVE } = GPUBufferUsage;
     const buffer = (size, usage) => device.createBuffer({ size, usage });
-    const bytes = 16 * channels * size ** 2; // of the output: four for each of its values
-    const { buffers, landing, ticks, stamps } = await guarded(() => {
-      const buffers = {
-        between: buffer((bytes * kernel ** 2) / 4, STORAGE),
-        y: buffer(bytes, STORAGE | COPY_SRC | COPY_DST),
-      };
-      for (const [name, { data }] of Object.entries(arrays)) {
-        buffers[name] = buffer(4 * data.length, STORAGE | COPY_DST);
-        device.queue.writeBuffer(buffers[name], 0, Float32Array.from(data));
+    const buffers = {};
+    const { landing, ticks, stamps } = await guarded(() => {
+      for (const name in arrays) {
+        buffers[name] = buffer(arrays[name].byteLength, STORAGE | COPY_SRC | COPY_DST);
+        device.queue.writeBuffer(buffers[name], 0, arrays[name]);
       }
       return {
-        buffers,
-        landing: buffer(bytes, MAP_READ | COPY_DST),
+        landing: buffer(arrays.y.byteLength, MAP_READ | COPY_DST),
         ticks: buffer(16, QUERY_RESOLVE | COPY_SRC),
         stamps: clock && device.createQuerySet({ type: "timestamp", count: 2 }),
       };
@@ -248,7 +255,7 @@ ${text}
       const pipeline = device.createComputePipeline({ layout: "auto", compute });
       const entries = step.arrays
         .map((name, binding) => ({ binding, resource: { buffer: buffers[name] } }))
-        .filter(({ binding }) => binding !== 1 || step.text.includes("w["));
+        .filter(({ binding }) => binding !== 1 || step.text.includes("w[")); // else w has no place
       const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
       const groups = Math.ceil(step.side / 8);
       return (pass) => {
@@ -258,15 +265,9 @@ ${text}
       };
     }
 
-    async function submit(encode) {
-      const encoder = device.createCommandEncoder();
-      encode(encoder);
+    async function read(encoder, source, length) {
+      encoder.copyBufferToBuffer(source, 0, landing, 0, length);
       device.queue.submit([encoder.finish()]);
-      await alive(device.queue.onSubmittedWorkDone());
-    }
-
-    async function read(source, length) {
-      await submit((encoder) => encoder.copyBufferToBuffer(source, 0, landing, 0, length));
       await alive(landing.mapAsync(GPUMapMode.READ, 0, length));
       const copy = landing.getMappedRange(0, length).slice();
       landing.unmap();
@@ -274,50 +275,41 @@ ${text}
     }
 
     async function run(program, repeats) {
-      const timestampWrites = clock && {
-        querySet: stamps,
-        beginningOfPassWriteIndex: 0,
-        endOfPassWriteIndex: 1,
-      };
+      const encoder = device.createCommandEncoder();
+      const at = { querySet: stamps, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+      const pass = encoder.beginComputePass(clock ? { timestampWrites: at } : {});
+      for (let n = 0; n < repeats; n++) for (const dispatch of program) dispatch(pass);
+      pass.end();
+      if (clock) {
+        encoder.resolveQuerySet(stamps, 0, 2, ticks, 0);
+        const [begin, end] = new BigInt64Array(await read(encoder, ticks, 16));
+        return Number(end - begin) / 1e9;
+      }
       const start = performance.now();
-      await submit((encoder) => {
-        const pass = encoder.beginComputePass(clock ? { timestampWrites } : {});
-        for (let n = 0; n < repeats; n++) for (const dispatch of program) dispatch(pass);
-        pass.end();
-        if (clock) encoder.resolveQuerySet(stamps, 0, 2, ticks, 0);
-      });
-      if (!clock) return (performance.now() - start) / 1e3;
-      const [begin, end] = new BigInt64Array(await read(ticks, 16));
-      return Number(end - begin) / 1e9;
+      device.queue.submit([encoder.finish()]);
+      await alive(device.queue.onSubmittedWorkDone());
+      return (performance.now() - start) / 1e3;
     }
 
     const prepare = (form_steps) =>
       guarded(async () => {
         const program = form_steps.map(compile);
-        await submit((encoder) => encoder.clearBuffer(buffers.y)); // of what another form has left
+        device.queue.writeBuffer(buffers.y, 0, arrays.y); // over what another form has left
         await run(program, 1);
-        return { program, y: new Float32Array(await read(buffers.y, bytes)) };
+        const bytes = await read(device.createCommandEncoder(), buffers.y, landing.size);
+        return { program, y: new Float32Array(bytes) };
       });
 
-    return {
-      clock: clock ? "timestamp-query" : "onSubmittedWorkDone",
-      prepare,
-      run,
-      end: () => device.destroy(),
-    };
+    const name = clock ? "timestamp-query" : "onSubmittedWorkDone";
+    return { clock: name, prepare, run, end: () => device.destroy() };
   }
 
-  function on_cpu({ channels, size, kernel }, arrays, turn) {
-    const area = channels * size ** 2;
-    const memory = { between: new Float32Array(area * kernel ** 2), y: new Float32Array(4 * area) };
-    for (const [name, { data }] of Object.entries(arrays)) memory[name] = Float32Array.from(data);
-
+  function on_cpu(arrays, turn) {
     function compile({ head, text, planes, side, arrays: names }) {
-      const loops = `${head}for (let row = 0; row < ${side}; row++)
-        for (let column = 0; column < ${side}; column++) {\n${text}\n}`;
-      const loop = new Function("x", "w", "y", "plane", loops);
-      const [x, w, y] = names.map((name) => memory[name]);
-      return { planes, loop: (plane) => loop(x, w, y, plane) };
+      const rows = `for (let row = 0; row < ${side}; row++)`;
+      const columns = `for (let column = 0; column < ${side}; column++)`;
+      const plane = new Function("x", "w", "y", "plane", `${head}${rows} ${columns} {\n${text}\n}`);
+      return { planes, loop: plane.bind(null, ...names.map((name) => arrays[name])) };
     }
 
     // The clock stands while the page has its turn.
@@ -336,9 +328,9 @@ ${text}
 
     async function prepare(form_steps) {
       const program = form_steps.map(compile);
-      memory.y.fill(0);
+      arrays.y.fill(0);
       await run(program, 1);
-      return { program, y: memory.y };
+      return { program, y: arrays.y };
     }
 
     return { clock: "performance.now", prepare, run, end() {} };
@@ -351,8 +343,8 @@ ${text}
     const info = adapter.info ?? {};
     const words = [info.vendor, info.architecture, info.device, info.description];
     const name = words.filter(Boolean).join(" ") || "its name is not told";
-    const slow =
-      info.isFallbackAdapter || adapter.isFallbackAdapter || /swiftshader|pipe|basic render/i.test(name);
+    const known = /swiftshader|pipe|basic render/i.test(name);
+    const slow = info.isFallbackAdapter || adapter.isFallbackAdapter || known;
     return { adapter, slow, name: slow ? `Software adapter: not a GPU (${name})` : `GPU: ${name}` };
   }
 
@@ -376,7 +368,7 @@ ${text}
         const { program, y } = await machine.prepare(steps(form, settings));
         const first = y.findIndex((value, n) => value !== want(form)[n]);
         if (first < 0) found.right[form] = { program, repeats: 1, samples: [] };
-        else found.wrong[form] = `output ${first} is ${y[first]}, want ${want(form)[first]}`;
+        else found.wrong[form] = `output ${first} is ${y[first]}, not ${want(form)[first]}`;
       } catch (error) {
         if (error instanceof Fault) throw error;
         found.wrong[form] = error.message;
@@ -421,8 +413,8 @@ ${text}
   }
 
   // How many times as long as another form one takes, round by round.
-  const ratios = (right, form, base) =>
-    quartiles(right[form].samples.map((seconds, n) => seconds / right[base].samples[n]));
+  const ratios = ({ samples }, base) =>
+    quartiles(samples.map((seconds, n) => seconds / base.samples[n]));
 
   // In the format of the book's timing records.
   function record(place, machine, chosen, { right, wrong, dropped }, seconds) {
@@ -509,7 +501,8 @@ ${text}
       const { right = {}, wrong = {} } = found ?? {};
       const counts = NAMES.map((form) => multiplications(form, settings()));
       const shares = counts.map((count) => count / counts[0]);
-      const times = NAMES.map((form) => right.gather && right[form] && ratios(right, form, "gather"));
+      const { gather } = right;
+      const times = NAMES.map((form) => gather && right[form] && ratios(right[form], gather));
       const most = Math.max(...shares, ...times.map((time) => time?.[1] ?? 0));
       NAMES.forEach((form, n) => {
         const { count, time } = rows[n];
@@ -523,7 +516,8 @@ ${text}
         const ratio = found ? times[n]?.[1] : shares[n];
         return n && ratio ? `${FORMS[form][0].toLowerCase()} ${digits(ratio)}` : [];
       });
-      told.textContent = `${found ? "Time" : "Multiplications"}, gather being 1: ${list.join(", ")}.`;
+      const subject = found ? "Time" : "Multiplications";
+      told.textContent = list.length ? `${subject}, gather being 1: ${list.join(", ")}.` : "";
       copy.disabled = !Object.keys(right).length;
       text.hidden = true;
     }
@@ -556,18 +550,19 @@ ${text}
         const place = await find();
         label.textContent = place.name;
         const { arrays, want } = await numbers(chosen, turn);
-        machine = await (place.adapter ? on_gpu(place.adapter, chosen, arrays) : on_cpu(chosen, arrays, turn));
+        machine = place.adapter ? await on_gpu(place.adapter, arrays) : on_cpu(arrays, turn);
         await race(machine, chosen, want, result, step);
         const seconds = (performance.now() - begin) / 1e3;
         text.value = JSON.stringify(record(place, machine, chosen, result, seconds), null, 1);
         const wrong = Object.entries(result.wrong).map(
-          ([form, what]) => `${FORMS[form][0]} is wrong, and was not timed: ${what}. `,
+          ([form, what]) => `${FORMS[form][0]} is wrong and was not timed: ${what}. `,
         );
-        const dropped = result.dropped ? `, ${result.dropped} dropped because the tab was hidden` : "";
-        tell(`${wrong.join("")}${ROUNDS} rounds${dropped}.`);
+        const dropped = result.dropped && `, and ${result.dropped} dropped: the tab was hidden`;
+        tell(`${wrong.join("")}${ROUNDS} rounds${dropped || ""}.`);
         end(run, result);
       } catch (error) {
-        if (run === current) tell(error instanceof Fault ? error.message : `The run failed: ${error.message}`);
+        const words = error instanceof Fault ? error.message : `The run failed: ${error.message}`;
+        if (run === current) tell(words);
         end(run, null);
       } finally {
         machine?.end();
@@ -582,7 +577,7 @@ ${text}
 
     const chooser = (name, label, values) =>
       choice({ model, name, label, options: values.map((value) => [value, `${value}`]) }).element;
-    const unfold = (title, ...content) => make("details", {}, make("summary", {}, title), ...content);
+    const unfold = (title, ...inner) => make("details", {}, make("summary", {}, title), ...inner);
     const source = (name) => unfold(name, make("pre", { tabindex: 0 }, kernels[name]));
     el.append(
       label,

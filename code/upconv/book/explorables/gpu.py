@@ -9,9 +9,8 @@ from upconv.geometry import Geometry
 __all__ = ["TITLES", "counts", "still"]
 
 CHANNELS = (8, 16, 32, 64, 128)
-SIZES = (8, 16, 32, 64)
+SIZES = (8, 16, 32)
 KERNELS = (3, 4)
-MOST = 4096
 
 TITLES = {
     "gather": "gather",
@@ -74,7 +73,7 @@ def still(channels: int = 32, size: int = 32, kernel: int = 4) -> Figure:
 
     Args:
         channels: of the input and of the output: 8, 16, 32, 64 or 128.
-        size: height and width of the input: 8, 16, 32 or 64; channels times size at most 4096.
+        size: height and width of the input: 8, 16 or 32.
         kernel: of the transposed convolution, 3 or 4.
 
     Raises:
@@ -115,5 +114,3 @@ def _check(channels: int, size: int, kernel: int) -> None:
     for (name, wanted), got in zip(known.items(), (channels, size, kernel), strict=True):
         if isinstance(got, bool) or got not in wanted:
             raise ValueError(f"{name}: got {got!r}; want one of {', '.join(map(str, wanted))}")
-    if channels * size > MOST:
-        raise ValueError(f"size: got {size} for {channels} channels; want at most {MOST // channels}")

@@ -89,6 +89,12 @@ def test_prose_keeps_the_outputs_and_the_package_renews_them(book):
     assert runs(book)[1:] == ["the package says eight"]
     (cache,) = (book / "_build" / ".jupyter_cache").iterdir()  # the old one is gone
 
+    # A script of the pages is no part of what the cells show.
+    (book / "code" / "page.js").write_text("x = 1")
+    status, told, _ = build(book)
+    assert status == 0, told
+    assert len(runs(book)) == 2
+
     # Without its outputs an unchanged page is built again, for the tests need what it shows.
     shutil.rmtree(cache)
     assert build(book)[0] == 0

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ BYTES = 100_000  # all the code of all explorables, before the weights
 LOAD = 200  # milliseconds from the parsed page to the live explorable
 SCRIPT = 16  # milliseconds of script for one operation: a frame at 60 Hz
 NAMES = explorables.NAMES
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def places(book: Path) -> dict[str, str]:
@@ -341,3 +344,59 @@ def test_script_and_still_stand_side_by_side(name):
     assert "</script" not in "".join(
         (explorables.FOLDER / script).read_text("utf8") for script in one.scripts
     )
+
+
+def test_no_cell_of_a_chapter_shows_a_script():
+    # The cache of the outputs would not know of an edit to it.
+    cells = re.compile(r"```{code-cell}.*?^```", re.MULTILINE | re.DOTALL)
+    for path in (ROOT / "book").rglob("*.md"):
+        assert "explorable(" not in "".join(cells.findall(path.read_text("utf8"))), path
+
+
+@pytest.fixture
+def small_book(tmp_path):
+    """A function that builds a book of two pages, the first with a directive: output, pages."""
+    (tmp_path / "conf.py").write_text(
+        f"import sys\nsys.path.append({str(ROOT / 'book' / '_ext')!r})\n"
+        "extensions = ['myst_parser', 'explorables']\nnumfig = True\nhtml_theme = 'basic'\n"
+    )
+    (tmp_path / "index.md").write_text("# One\n\n```{toctree}\nwith\nwithout\n```\n")
+    (tmp_path / "without.md").write_text("# Without\n\nSee {numref}`fig-live`.\n")
+
+    def build(directive: str):
+        (tmp_path / "with.md").write_text(f"# With\n\n{directive}\n")
+        command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", ".", "_build"]
+        done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=False)
+        pages = [tmp_path / "_build" / f"{name}.html" for name in ("with", "without")]
+        return done.stderr, *(page.read_text("utf8") for page in pages)
+
+    return build
+
+
+def test_the_directive_makes_a_numbered_figure_and_loads_its_scripts(small_book):
+    name = NAMES[0]
+    told, page, other = small_book(
+        f"```{{explorable}} {name}\n:name: fig-live\n\nA caption *with* `code`.\n```"
+    )
+    assert told == ""
+    assert "A caption <em>with</em>" in page
+    assert "Fig. 1" in other
+    for file in ("arithmetic.js", "host.js", f"{name}.js", "explorables.css"):
+        assert f"_static/explorables/{file}" in page
+        assert f"_static/explorables/{file}" not in other
+
+
+@pytest.mark.parametrize(
+    ("directive", "message"),
+    [
+        ("{explorable} nothing\n:name: fig-live\n\nA caption.", "got 'nothing'; want one of"),
+        (f"{{explorable}} {NAMES[0]}\n:name: fig-live", "no caption"),
+        (f"{{explorable}} {NAMES[0]}\n\nA caption.", "no name"),
+        (
+            f"{{explorable}} {NAMES[0]}\n:name: fig-live\n:settings: {{no: 1}}\n\nA caption.",
+            "no: no setting",
+        ),
+    ],
+)
+def test_the_directive_refuses(directive, message, small_book):
+    assert message in small_book(f"```{directive}\n```")[0]

@@ -56,7 +56,7 @@ def still(
 
     Example:
         >>> still(first=0, focus=1).alt[:43]
-        'A 4×4 input, a 3×3 kernel and a 2×2 output,'
+        'Input 4×4, kernel 3×3, output 2×2, and the '
     """
     settings = {"input_size": input_size, "kernel": kernel, "stride": stride, "padding": padding}
     settings |= {"dilation": dilation, "output_padding": output_padding}
@@ -133,11 +133,13 @@ def _drawn(x, w, y, matrix, focus, mode) -> Figure:
         values, colors, framed = (
             part if part is None else np.atleast_2d(part) for part in (values, colors, framed)
         )
-        text = np.array([[str(value or "") if values is matrix else str(value) for value in row]
-                         for row in values], dtype=object)  # fmt: skip
-        below = values is matrix and values.shape[1] > values.shape[0]
+        text = values.astype(str).astype(object)
+        if title == shown[-1][0]:  # where no weight stands
+            text[values == 0] = ""
+        fontsize = 7 if max(map(len, text.ravel())) > 3 else 9
+        below = title == shown[-1][0] and values.shape[1] > values.shape[0]
         at = (0.0, bottom + 2.2) if below else (left, 0.0)
-        cells(ax, text, at=at, colors=colors, outline=framed, title=title, fontsize=9)
+        cells(ax, text, at=at, colors=colors, outline=framed, title=title, fontsize=fontsize)
         left = at[0] + max(values.shape[1], 3.2) + 0.9
         bottom = max(bottom, at[1] + values.shape[0])
         right = max(right, at[0] + max(values.shape[1], 3.2))
@@ -149,8 +151,8 @@ def _drawn(x, w, y, matrix, focus, mode) -> Figure:
     whole = "column" if columns else "row"
     return Figure(
         drawing,
-        f"A {shapes[0]} input, a {shapes[1]} kernel and a {shapes[2]} output, and the {shapes[3]} "
-        f"matrix {name}, with a row for each output and a column for each input. Its {whole} "
+        f"Input {shapes[0]}, kernel {shapes[1]}, output {shapes[2]}, and the {shapes[3]} matrix "
+        f"{name}, with a row for each output and a column for each input. Its {whole} "
         f"{focus} is framed: {chosen.sum()} weights, and so are the inputs and outputs that they "
         "join.",
     )

@@ -49,8 +49,8 @@
   function sizes_of(settings) {
     const input = Array(settings.axes).fill(settings.input_size);
     const geometry = geometry_of(settings);
-    const out = is_forward(settings) ? geometry.output_shape(input) : geometry.transposed_shape(input);
-    return { input, output: out, weight: geometry.kernel };
+    const reached = is_forward(settings) ? "output_shape" : "transposed_shape";
+    return { input, output: geometry[reached](input), weight: geometry.kernel };
   }
 
   function legal(settings) {
@@ -77,9 +77,9 @@
   function turned(settings, old) {
     const wanted = { ...settings };
     if (is_forward(settings) !== is_forward(old)) {
-      const back = is_forward(old) ? old.geometry.adjoint_to(old.size.input) : old.geometry;
-      wanted.input_size = old.size.output[0];
-      wanted.output_padding = is_forward(old) ? back.output_padding[0] : 0;
+      const { input, output } = old.size;
+      wanted.input_size = output[0];
+      wanted.output_padding = is_forward(old) ? old.geometry.adjoint_to(input).output_padding[0] : 0;
     }
     const away = (size) => Math.abs(size - wanted.input_size);
     const sizes = range(1, LONGEST[settings.axes] + 1).sort((a, b) => away(a) - away(b));
@@ -177,9 +177,7 @@
     const made = `${taking.length} product${taking.length === 1 ? "" : "s"}`;
     if (kind === "weight") return `${name} is ${written(weights[n])}; it is a factor of ${made}.`;
     if (kind === "input") {
-      const added = taking.map(
-        ({ spelled, value, output }) => `${spelled} = ${written(value)} to ${at(output, size.output)}`,
-      );
+      const added = taking.map(({ spelled, output }) => `${spelled} to ${at(output, size.output)}`);
       return `${name} is ${inputs[n]}; it adds ${added.join(", ") || "nothing"}.`;
     }
     const terms = taking.map(({ spelled }) => spelled).join(" + ");
@@ -196,9 +194,9 @@
     const way = {
       forward: `a window of ${by(size.weight)} weights moves ${stride} at a time`,
       transposed: `each input stamps the kernel, ${stride} apart, and stamps add up`,
-      zero_insertion: `the flipped kernel moves 1 at a time over ${by(size.field)} inputs and zeros; \
-${products - links.length} of ${products} products are by zero`,
-      polyphase: `each of ${phases} phases has its outputs and its weights`,
+      zero_insertion: `the flipped kernel moves 1 at a time, and ${products - links.length} of \
+${products} products are by zero`,
+      polyphase: `each of ${phases} phases has outputs and weights of its own`,
     }[mode];
     const crop = padding && laid === "output" ? `; padding crops ${padding} at each end` : "";
     return `${by(size.input)} inputs become ${by(size.output)} outputs: ${way}${crop}. \
@@ -208,7 +206,7 @@ ${links.length} of ${rows * columns} entries are weights.`;
 
   // ---- Drawing ----
 
-  // A table of things under a title. A thing brings text and name of its cell, maybe hue and phase.
+  // A table of things under a title. A thing brings text and name of its cell, some hue and phase.
   function panel(point) {
     const title = make("p");
     let [things, columns] = [[], 1];
@@ -252,6 +250,7 @@ ${links.length} of ${rows * columns} entries are weights.`;
     const [title, svg] = [make("p"), make("svg:svg", { role: "img", class: "upconv-matrix" })];
     const path = (of, d = "") => make("svg:path", { class: of, d });
     const text = (words, x, y, more) => make("svg:text", { x, y, ...more }, words);
+    const upright = { transform: "rotate(-90)" };
     const [band, framed] = [path("band"), path("framed")];
     let [scene, rows, columns, side] = [];
 
@@ -280,7 +279,7 @@ ${links.length} of ${rows * columns} entries are weights.`;
       svg.replaceChildren(
         path("edge", box(EDGE, 1, width, EDGE - 1) + box(1, EDGE, EDGE - 1, height)),
         width < 44 ? "" : text("inputs", EDGE + width / 2, EDGE / 2),
-        height < 52 ? "" : text("outputs", -EDGE - height / 2, EDGE / 2, { transform: "rotate(-90)" }),
+        height < 52 ? "" : text("outputs", -EDGE - height / 2, EDGE / 2, upright),
         band,
         ...tap_paths,
         ...numbers,
@@ -317,7 +316,8 @@ ${links.length} of ${rows * columns} entries are weights.`;
 
   function render({ model, el }) {
     let [weights, chosen, steps, timer, scene] = [[], 0, 0];
-    let target = { kind: model.get("mode") === "transposed" ? "input" : "output", n: model.get("focus") };
+    const kind = model.get("mode") === "transposed" ? "input" : "output";
+    let target = { kind, n: model.get("focus") };
     const numbered = (name) => slider({ model, name, label: name, min: -9, max: 9, text: written });
     const controls = (...children) => make("div", { class: "upconv-controls" }, ...children);
 
@@ -364,8 +364,8 @@ ${links.length} of ${rows * columns} entries are weights.`;
     function read({ input }, kind, across, other) {
       const n = Number(input.value);
       const entries = scene.links.filter((link) => link[kind] === n);
-      const words = entries.map((link) => `${written(link.w)} in ${across} ${link[other]}`);
-      input.ariaValueText = `${n}, ${kind} ${at(n, scene.size[kind])}: ${words.join(", ") || "zeros"}`;
+      const words = entries.map((link) => `${written(link.w)} in ${across} ${link[other]}`).join(", ");
+      input.ariaValueText = `${n}, ${kind} ${at(n, scene.size[kind])}: ${words || "zeros"}`;
     }
 
     function choose(tap) {
@@ -409,7 +409,8 @@ ${links.length} of ${rows * columns} entries are weights.`;
 
     // ---- Showing ----
 
-    const things = (kind) => range(0, count_of(scene.size[kind])).map((n) => ({ kind, n, place: n }));
+    const things = (kind) =>
+      range(0, count_of(scene.size[kind])).map((n) => ({ kind, n, place: n }));
 
     // A thing with what its cell shows and what it is called.
     function worded(thing, text) {
@@ -432,7 +433,7 @@ ${links.length} of ${rows * columns} entries are weights.`;
         return worded(hued, open ? written(all[thing.place]) : "");
       });
       output.show(`Output, ${by(size.output)}${title}`, shape, tinted);
-      counter.textContent = `${steps} of ${order.length}`;
+      counter.textContent = `step ${steps} of ${order.length}`;
     }
 
     function show() {

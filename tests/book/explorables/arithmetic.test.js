@@ -80,11 +80,13 @@ function fault({ call, args, gives, throws, tolerance }) {
 const vectors = JSON.parse(fs.readFileSync(process.env.VECTORS, "utf8"));
 for (const [call, cases] of Object.entries(Object.groupBy(vectors, ({ call }) => call))) {
   test(call, (context) => {
+    let held = 0;
     for (const vector of cases) {
       const found = fault(vector);
       if (found) assert.fail(`${call}(${JSON.stringify(vector.args).slice(1, -1)}): ${found}`);
+      held += 1;
     }
-    context.diagnostic(`${cases.length} vectors hold`);
+    context.diagnostic(`${held} vectors hold`);
   });
 }
 

@@ -495,7 +495,7 @@ ${text}
       const head = make("tr", {}, make("th", { colspan: 3, scope: "rowgroup" }, title));
       return make("tbody", {}, head, ...rows.slice(from, to).map(({ element }) => element));
     };
-    const heads = ["Form", "Multiplications", "Time"];
+    const heads = ["Form", "Multi\u00adplications", "Time"];
     const table = make(
       "table",
       { class: "upconv-race" },
@@ -515,9 +515,10 @@ ${text}
         const { count, time } = rows[n];
         count.fill(shares[n] / most, `${digits(shares[n])} ×`, counts[n].toLocaleString("en"));
         const median = right[form] && duration(quartiles(right[form].samples)[1]);
-        const [low, middle, high] = times[n]?.map(digits) ?? [];
-        const ratio = times[n] ? `${middle} × (${low} to ${high})` : form in wrong ? "wrong" : "";
-        time.fill((times[n]?.[1] ?? 0) / most, ratio, median ?? "not timed");
+        if (times[n]) {
+          const [low, middle, high] = times[n].map(digits);
+          time.fill(times[n][1] / most, `${middle} ×`, `${low} to ${high}, ${median}`);
+        } else time.fill(0, form in wrong ? "wrong" : "", median ?? "not timed");
       });
       const list = NAMES.flatMap((form, n) => {
         const ratio = found ? times[n]?.[1] : shares[n];

@@ -199,9 +199,7 @@ def test_output_padding_keeps_what_was_cropped_by_keyboard_alone(live):
         "cropped. So it keeps 1 more at the end (purple): what was cropped before."
     )
     put(page, "padding", 0)
-    assert said(page).endswith(
-        "So it keeps 1 more at the end (purple): 1 beyond all stamps, always 0."
-    )
+    assert said(page).endswith("So it keeps 1 more at the end (purple): 1 beyond all stamps, always 0.")
     page.locator('[data-rest="0"]').press("Enter")
     assert state(page)["output_padding"] == 0
 
@@ -212,9 +210,7 @@ def test_to_turn_round_twice_changes_nothing(n, page):
     set_all(page, settings)
     before = state(page)
     operation(page, not settings["transposed"])
-    assert state(page)["input_size"] == len(
-        expected(before)["large" if before["transposed"] else "small"]
-    )
+    assert state(page)["input_size"] == len(expected(before)["large" if before["transposed"] else "small"])
     operation(page, settings["transposed"])
     assert state(page) == before
 
@@ -403,9 +399,7 @@ def test_the_still_refuses_by_name(settings, message):
 
 def test_the_still_of_a_convolution_shows_the_way_back():
     alt = still(input_size=8, transposed=False).alt
-    assert alt.startswith(
-        "An input of 8 becomes an output of 4 under kernel 3, stride 2, padding 1."
-    )
+    assert alt.startswith("An input of 8 becomes an output of 4 under kernel 3, stride 2, padding 1.")
     assert "The way back: A number line." in alt
     assert "The output has 8 values" in alt
 

@@ -79,7 +79,8 @@
     if (is_forward(settings) !== is_forward(old)) {
       const { input, output } = old.size;
       wanted.input_size = output[0];
-      wanted.output_padding = is_forward(old) ? old.geometry.adjoint_to(input).output_padding[0] : 0;
+      const { output_padding } = old.geometry.adjoint_to(is_forward(old) ? input : output);
+      wanted.output_padding = is_forward(old) ? output_padding[0] : 0;
     }
     const away = (size) => Math.abs(size - wanted.input_size);
     const sizes = range(1, LONGEST[settings.axes] + 1).sort((a, b) => away(a) - away(b));
@@ -92,58 +93,63 @@
 
   // All that settings and weights determine.
   function scene_of(settings, weights) {
-    const { axes, stride, padding, dilation, first, decimal } = settings;
-    const geometry = geometry_of(settings);
-    const size = sizes_of(settings);
+    const { mode, first, decimal } = settings;
+    const [geometry, size] = [geometry_of(settings), sizes_of(settings)];
     const count = count_of(size.input);
     const inputs = range(0, count).map((n) => (decimal && count <= 4 ? 10 ** n : n + first));
     const [few, many] = is_forward(settings) ? ["output", "input"] : ["input", "output"];
-
     const { small, tap, large } = connections(geometry, size[few], size[many]);
     const links = Array.from(tap, (weight, n) => {
-      const link = { [few]: small[n], weight, [many]: large[n], w: weights[weight] };
-      const x = inputs[link.input];
-      const spelled = `${link.w < 0 ? `(${written(link.w)})` : link.w}·${x}`;
-      return { ...link, value: link.w * x, spelled };
+      const link = { [few]: small[n], weight, [many]: large[n] };
+      const [w, x] = [weights[weight], inputs[link.input]];
+      return { ...link, w, value: w * x, spelled: `${w < 0 ? `(${written(w)})` : w}·${x}` };
     });
+    const taps = weights.map((w, n) => ({ kind: "weight", n, w, hue: hue(n, weights.length) }));
+    const walker = mode === "transposed" ? "input" : "output"; // what the steps go through
+    const order = range(0, count_of(size[walker]));
+    const scene = { ...settings, geometry, size, weights, inputs, links, taps, walker, order };
+    add_field(scene, few, many);
+    if (mode === "polyphase") add_phases(scene);
+    return scene;
+  }
 
-    // The field is what windows or stamps are laid on: the padded input, the input with its zeros,
-    // or the output before padding crops it. `window` says where they lie.
-    const [spread, phased] = ["zero_insertion", "polyphase"].map((mode) => settings.mode === mode);
+  // The field is what windows or stamps are laid on: the padded input, the input with its zeros, or
+  // the output before padding crops it. `window` joins its places with what lays them, the layer.
+  function add_field(scene, few, many) {
+    const { mode, geometry, size, axes, stride, padding, dilation } = scene;
+    const spread = mode === "zero_insertion";
     const laid = spread ? "input" : many;
     const margin = new Geometry({ kernel: Array(axes).fill(padding + 1) });
     const counted = image(range(1, count_of(size[laid]) + 1), size[laid]);
     const numbers = inserted(counted, spread ? geometry : margin);
     size.field = numbers.shape.slice(2);
+    scene.layer = spread ? "output" : few;
     const laying = new Geometry({ kernel: size.weight, dilation, stride: spread ? 1 : stride });
-    const window = connections(laying, size[spread ? "output" : few], size.field);
+    scene.window = connections(laying, size[scene.layer], size.field);
     const border = spread ? geometry.reach[0] - 1 - padding : Infinity;
     const between = (m) => m >= border && m <= border + (size.input[0] - 1) * stride;
-    const field = Array.from(numbers.data, (n, place) => {
+    scene.cropping = laid === "output";
+    scene.field = Array.from(numbers.data, (n, place) => {
       if (n) return { kind: laid, n: n - 1, place };
       const zero = coordinates(place, size.field).every(between) ? "inserted zero" : "padding";
-      return { kind: "rest", n: place, place, rest: laid === "output" ? "cropped" : zero };
+      return { kind: "rest", n: place, place, rest: scene.cropping ? "cropped" : zero };
     });
+  }
 
-    // Outputs of one phase, which is counted before padding crops, see the same weights.
-    const phases = stride ** axes;
-    const phase_at = (n, of, step) =>
-      coordinates(n, of).reduce((phase, m) => phase * stride + ((m * step) % stride), 0);
-    const taps = weights.map((w, n) => {
-      if (!phased) return { kind: "weight", n, w, hue: hue(n, weights.length) };
-      const phase = phase_at(n, size.weight, dilation);
-      return { kind: "weight", n, w, phase, hue: hue(phase, phases) };
-    });
+  // Outputs of one phase, which is counted before padding crops, see the same weights.
+  function add_phases({ field, taps, order, size, stride, dilation }) {
     const turn = [];
-    for (const thing of phased ? field : []) {
-      thing.phase = phase_at(thing.place, size.field, 1);
+    const add = (thing, n, of, step) => {
+      const rests = coordinates(n, of).map((m) => (m * step) % stride);
+      thing.phase = rests.reduce((phase, rest) => phase * stride + rest, 0);
+      thing.hue = hue(thing.phase, stride ** of.length);
+    };
+    for (const tap of taps) add(tap, tap.n, size.weight, dilation);
+    for (const thing of field) {
+      add(thing, thing.place, size.field, 1);
       if (!thing.rest) turn[thing.n] = thing.phase;
     }
-    const walker = settings.mode === "transposed" ? "input" : "output"; // what the steps go through
-    const order = range(0, count_of(size[walker]));
-    if (phased) order.sort((a, b) => turn[a] - turn[b] || a - b);
-    const found = { geometry, size, weights, inputs, links, field, laid, window, taps, phases };
-    return { ...settings, ...found, walker, order };
+    order.sort((a, b) => turn[a] - turn[b] || a - b);
   }
 
   // The sums of all inputs, or of the first ones alone: those that will be cropped too.
@@ -157,7 +163,7 @@
 
   // What a thing lights: the links that it takes part in, and for each kind of thing the numbers,
   // each with a note: the weight that meets an input, or what is added to an output.
-  function lit_by({ links, window, laid }, { kind, n }) {
+  function lit_by({ links, window, layer }, { kind, n }) {
     const taking = links.filter((link) => link[kind] === n);
     const notes = { input: new Map(), weight: new Map(), output: new Map(), rest: new Map() };
     for (const { input, weight, output, w, value } of taking) {
@@ -165,8 +171,8 @@
       notes.weight.set(weight, "");
       notes.output.set(output, kind === "input" ? `${value < 0 ? "" : "+"}${written(value)}` : "");
     }
-    if (kind === (laid === "output" ? "input" : "output"))
-      window.small.forEach((layer, i) => layer === n && notes.rest.set(window.large[i], ""));
+    if (kind === layer)
+      window.small.forEach((number, i) => number === n && notes.rest.set(window.large[i], ""));
     return { taking, notes };
   }
 
@@ -188,7 +194,7 @@
   const matrix_name = (scene) => (is_forward(scene) ? "C" : "Cᵀ");
 
   function summary(scene) {
-    const { mode, size, links, taps, phases, stride, padding, laid } = scene;
+    const { mode, size, links, taps, stride } = scene;
     const [rows, columns] = [count_of(size.output), count_of(size.input)];
     const products = rows * taps.length;
     const way = {
@@ -196,10 +202,9 @@
       transposed: `each input stamps the kernel, ${stride} apart, and stamps add up`,
       zero_insertion: `the flipped kernel moves 1 at a time, and ${products - links.length} of \
 ${products} products are by zero`,
-      polyphase: `each of ${phases} phases has outputs and weights of its own`,
+      polyphase: `each of ${stride ** size.input.length} phases has outputs and weights of its own`,
     }[mode];
-    const crop = padding && laid === "output" ? `; padding crops ${padding} at each end` : "";
-    return `${by(size.input)} inputs become ${by(size.output)} outputs: ${way}${crop}. \
+    return `${by(size.input)} inputs become ${by(size.output)} outputs: ${way}. \
 ${matrix_name(scene)} has ${rows} rows and ${columns} columns; \
 ${links.length} of ${rows * columns} entries are weights.`;
   }
@@ -217,12 +222,12 @@ ${links.length} of ${rows * columns} entries are weights.`;
     function show(words, size, shown) {
       [things, columns] = [shown, size.at(-1)];
       title.textContent = table.element.ariaLabel = words;
-      const texts = things.map(({ text }) => text);
-      table.element.style.setProperty("--digits", Math.max(...texts.map(({ length }) => length)));
-      const rows = range(0, texts.length / columns).map((row) =>
-        texts.slice(row * columns, (row + 1) * columns),
+      const longest = Math.max(...things.map(({ text }) => text.length));
+      table.element.style.setProperty("--digits", longest);
+      const rows = range(0, things.length / columns).map((row) =>
+        things.slice(row * columns, (row + 1) * columns),
       );
-      table.fill(rows, { text: String, names: (row, column) => thing(row, column).name });
+      table.fill(rows, { text: ({ text }) => text, names: (...at) => thing(...at).name });
       things.forEach(({ kind, phase, hue = "" }, n) => {
         const cell = table.cell(Math.floor(n / columns), n % columns);
         cell.dataset.kind = kind;
@@ -243,7 +248,7 @@ ${links.length} of ${rows * columns} entries are weights.`;
     return { element: make("div", { class: "upconv-panel" }, title, table.element), show, mark };
   }
 
-  const EDGE = 24; // px of the bars along the matrix, at which whole columns and rows are pointed at
+  const EDGE = 24; // px of the bars along the matrix: there, whole columns and rows are pointed at
 
   // The matrix: each weight where it stands, in its hue, with a number where there is room.
   function matrix(point) {
@@ -364,8 +369,9 @@ ${links.length} of ${rows * columns} entries are weights.`;
     function read({ input }, kind, across, other) {
       const n = Number(input.value);
       const entries = scene.links.filter((link) => link[kind] === n);
-      const words = entries.map((link) => `${written(link.w)} in ${across} ${link[other]}`).join(", ");
-      input.ariaValueText = `${n}, ${kind} ${at(n, scene.size[kind])}: ${words || "zeros"}`;
+      const words = entries.map((link) => `${written(link.w)} in ${across} ${link[other]}`);
+      const name = `${kind} ${at(n, scene.size[kind])}`;
+      input.ariaValueText = `${n}, ${name}: ${words.join(", ") || "zeros"}`;
     }
 
     function choose(tap) {
@@ -421,26 +427,24 @@ ${links.length} of ${rows * columns} entries are weights.`;
     }
 
     function show_output() {
-      const { size, field: places, laid, order, walker, padding, phases } = scene;
+      const { size, field: places, cropping, order, walker, padding } = scene;
       const all = sums(scene, walker === "input" ? steps : Infinity);
       const done = new Set(order.slice(0, steps));
-      const [title, shape, cells] = laid === "output"
-        ? [padding ? ", and what is cropped" : "", size.field, places]
-        : ["", size.output, things("output")];
-      const tinted = cells.map((thing) => {
-        const open = walker === "input" || (thing.rest ? steps === order.length : done.has(thing.n));
-        const hued = "phase" in thing ? { ...thing, hue: hue(thing.phase, phases) } : thing;
-        return worded(hued, open ? written(all[thing.place]) : "");
-      });
-      output.show(`Output, ${by(size.output)}${title}`, shape, tinted);
+      const hidden = ({ n, rest }) =>
+        walker === "output" && (rest ? steps < order.length : !done.has(n));
+      const cells = (cropping ? places : things("output")).map((thing) =>
+        worded(thing, hidden(thing) ? "" : written(all[thing.place])),
+      );
+      const more = cropping && padding ? ", and what is cropped" : "";
+      output.show(`Output, ${by(size.output)}${more}`, cropping ? size.field : size.output, cells);
       counter.textContent = `step ${steps} of ${order.length}`;
     }
 
     function show() {
-      const { mode, size, phases, padding } = scene;
+      const { mode, size, stride, padding } = scene;
       const spread = mode === "zero_insertion";
-      const zero = { padding: "·", "inserted zero": "0" };
-      const given = (thing) => worded(thing, zero[thing.rest] ?? `${scene.inputs[thing.n]}`);
+      const zeros = { padding: "·", "inserted zero": "0" };
+      const given = (thing) => worded(thing, zeros[thing.rest] ?? `${scene.inputs[thing.n]}`);
       const places = () => scene.field.map(given);
       const taps = scene.taps.map((tap) => worded(tap, written(tap.w)));
       const [width] = size.weight;
@@ -457,9 +461,9 @@ ${links.length} of ${rows * columns} entries are weights.`;
         size.weight,
         spread ? taps.toReversed() : taps,
       );
-      for (const phase of range(0, phases)) {
+      for (const phase of range(0, stride ** size.input.length)) {
         const own = taps.filter((tap) => tap.phase === phase);
-        if (!own.length) continue;
+        if (!own.length) continue; // another mode, or a phase without weights
         const rows = new Set(own.map(({ n }) => Math.floor(n / width))).size;
         const part = panel(point);
         part.show(letter(phase), [own.length / rows], own);
@@ -479,7 +483,7 @@ ${links.length} of ${rows * columns} entries are weights.`;
       const changed = WATCHED.filter((name) => scene?.[name] !== settings[name]);
       if (!changed.length && scene.weights === weights) return;
       pause();
-      if (scene && (changed.includes("mode") || changed.includes("axes")))
+      if (scene && changed.some((name) => ["mode", "axes"].includes(name)))
         settings = turned(settings, scene);
       const count = settings.kernel ** settings.axes;
       if (weights.length !== count) [weights, chosen] = [range(1, count + 1), 0];

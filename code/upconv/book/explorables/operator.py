@@ -1,4 +1,4 @@
-"""The still figure of the explorable ``operator``: a convolution, or its transpose, and its matrix."""
+"""The still figure of ``operator``: a convolution, or its transpose, beside its matrix."""
 
 from __future__ import annotations
 

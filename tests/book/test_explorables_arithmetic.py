@@ -267,8 +267,9 @@ def sizes(vectors, chance):
         ends = sorted(chance.integers(2, 1, 16), reverse=not transposed)
         bounds = {"max_kernel": 4, "max_stride": 3, "max_padding": chance.integer(0, 3)}
         vectors.add("solve", *ends, {"transposed": transposed, **bounds})
-    vectors.add("solve", 14, 28, {})
-    vectors.add("solve", 28, 14, {"transposed": False, "max_padding": 0})
+    bounds = {"max_kernel": 5, "max_stride": 4, "max_padding": 2}
+    vectors.add("solve", 14, 28, {"transposed": True, **bounds})
+    vectors.add("solve", 28, 14, {"transposed": False, **bounds, "max_padding": 0})
 
 
 def sliders(vectors, chance):

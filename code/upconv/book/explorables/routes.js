@@ -49,7 +49,7 @@
 
     function bar(n) {
       const text = make("span", { "aria-hidden": "true" });
-      const input = make("input", { type: "range", "aria-orientation": "vertical" });
+      const input = make("input", { type: "range" });
       const cell = make("div", { class: "upconv-bar" }, text, input);
       let grip;
       input.oninput = () => {
@@ -127,7 +127,7 @@
   }
 
   function routes(model) {
-    const [x, weight] = ["x", "weight"].map((name) => bars(model, name));
+    const [x, weight] = [bars(model, "x"), bars(model, "weight")];
     const [follows, rest, upsampled, two, one, difference] = numbers(6, result);
 
     // Least and largest size of the kernel that is dragged, and its largest weight.
@@ -182,7 +182,7 @@
   }
 
   function pooling(model) {
-    const [x, gradient] = ["x", "gradient"].map((name) => bars(model, name));
+    const [x, gradient] = [bars(model, "x"), bars(model, "gradient")];
     const ways = numbers(4, result);
 
     function fit() {
@@ -221,15 +221,13 @@
     render({ model, el }) {
       const view = model.get("view");
       const { controls, stages, fit, update } = { routes, pooling }[view](model);
-      const sizes = [[2, "2"], [3, "3"]];
-      const scale = choice({ model, name: "scale", label: "Scale", options: sizes });
-      const planes = [[1, "1-D"], [2, "2-D"]];
-      const axes = choice({ model, name: "axes", label: "Axes", options: planes });
-      const parts = [...controls, scale, axes].map(({ element }) => element);
+      const pair = (name, label, options) => choice({ model, name, label, options });
+      controls.push(pair("scale", "Scale", [[2, "2"], [3, "3"]]));
+      controls.push(pair("axes", "Axes", [[1, "1-D"], [2, "2-D"]]));
       const words = make("p", { class: "upconv-words" });
       const said = announcer();
       el.append(
-        make("div", { class: "upconv-controls" }, ...parts),
+        make("div", { class: "upconv-controls" }, ...controls.map(({ element }) => element)),
         words,
         make("div", { class: `upconv-${view}` }, ...stages),
         said.element,

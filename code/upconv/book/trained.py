@@ -28,14 +28,12 @@ FOLDER = Path(__file__).parent / "trained"
 class Head(NamedTuple):
     """One head's autoencoder at several moments of its training.
 
-    Attributes:
-        name: of the head.
-        layers: of the "encoder" and of the "decoder", each layer a dictionary: "op" says what it
-            does, and those with weights have "shape", (out, in, *kernel) or for a transposed
-            convolution (in, out, *kernel), "geometry" and "activation".
-        batches: how many batches each moment is after the start.
-        weights: float32, a row for each moment: weight and bias of each layer, in turn.
-        latent: float32, a row for each moment: each channel's mean over the test images.
+    ``layers`` holds those of the "encoder" and of the "decoder", each a dictionary: "op" says what
+    it does, and those with weights have "shape", (out, in, *kernel) or for a transposed convolution
+    (in, out, *kernel), "geometry" and "activation". ``batches`` says how many batches each moment
+    is after the start. ``weights`` are float32, a row for each moment: weight and bias of each
+    layer, in turn. ``latent``, float32 too, is each channel's mean over the test images, a row for
+    each moment.
     """
 
     name: str

@@ -391,8 +391,8 @@ def test_the_directive_makes_a_numbered_figure_and_loads_its_scripts(small_book)
         (f"{{explorable}} {NAMES[0]}\n:name: fig-live", "no caption"),
         (f"{{explorable}} {NAMES[0]}\n\nA caption.", "no name"),
         (
-            f"{{explorable}} {NAMES[0]}\n:name: fig-live\n:settings: {{no: 1}}\n\nA caption.",
-            "no: no setting",
+            f"{{explorable}} {NAMES[0]}\n:name: fig-live\n:settings: {{nothing: 1}}\n\nA caption.",
+            "nothing: no setting",
         ),
     ],
 )

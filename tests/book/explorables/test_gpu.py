@@ -257,6 +257,28 @@ def test_a_gpu_is_called_by_its_name(software):
     assert software.page.locator("input:checked").nth(1).input_value() == "32"  # not made smaller
 
 
+def test_what_it_does_is_told_while_it_does_it(race):
+    told = race.open().page.evaluate(
+        """async () => {
+          const [, state] = document.querySelectorAll(".upconv-live > p");
+          const told = new Set();
+          const note = () => told.add(state.textContent);
+          new MutationObserver(note).observe(state, { childList: true });
+          document.querySelector(".upconv-controls > button").click();
+          const frame = () => new Promise(requestAnimationFrame);
+          while (!state.textContent.startsWith("5 rounds")) await frame();
+          return [...told];
+        }"""
+    )
+    assert told[0] == "Computing what must come out …"
+    wanted = [
+        f"{verb}: {title} …" for verb in ("Checking", "Warming up") for title in TITLES.values()
+    ]
+    wanted += [f"Round {round} of 5 …" for round in range(1, 6)]
+    assert set(wanted) <= set(told)
+    assert not any("… …" in words for words in told)
+
+
 def test_without_timestamps_the_wait_is_timed(software, tmp_path):
     none = "{ get: () => new Set() }"
     software.open(f"Object.defineProperty(GPUAdapter.prototype, 'features', {none});").run()
@@ -444,7 +466,7 @@ def test_it_is_driven_by_keyboard_and_heard(race):
 def test_what_the_browser_does_not_copy_is_selected(without):
     without.open("Object.defineProperty(navigator, 'clipboard', { value: undefined });").run()
     without.press("Copy as JSON")
-    assert without.says()[1].startswith("Your browser lets no page copy.")
+    assert without.says()[1].startswith("Your browser lets no page copy")
     assert without.page.evaluate("getSelection().toString()").startswith('{\n "name": "gpu",')
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from functools import cache
-from importlib import import_module
 from itertools import product
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -50,11 +49,14 @@ def texts(live):
     found = page.evaluate(
         """([grid, frameworks]) => {
           const { model, el } = upconv.mounted[0];
-          const text = (settings, framework) => {
-            model.set({ ...settings, framework });
+          const text = (settings) => {
+            model.set(settings);
             return el.querySelector("pre").textContent;
           };
-          return frameworks.map((name) => grid.map((settings) => text(settings, name)));
+          return frameworks.map((name) => {
+            el.querySelector(`input[value=${name}]`).click();
+            return grid.map(text);
+          });
         }""",
         [GRID, FRAMEWORKS],
     )

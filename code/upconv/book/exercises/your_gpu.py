@@ -11,8 +11,8 @@ from upconv.book.exercises.checking import as_array, call, exercise
 
 @exercise(
     "collapse-saves",
-    shows="nearest upsampling reads s² equal values, and the collapsed kernel multiplies each once: "
-    "2.25 times less for k = 3 and s = 2.",
+    shows="nearest upsampling reads s² equal values, and the collapsed kernel multiplies each "
+    "once: 2.25 times less for k = 3 and s = 2.",
 )
 def _collapse_saves(answer: object) -> str | None:
     for k, s in ((3, 2), (3, 4), (5, 2), (1, 2), (3, 1)):
@@ -54,7 +54,7 @@ def _enough_repeats(answer: object) -> str | None:
     }
     if number in mistakes:
         return mistakes[number]
-    if number != int(number):
+    if number % 1 != 0:
         return f"got {number:g}; want a whole number, rounded up."
     if number == 334:
         return None

@@ -94,8 +94,9 @@ def explorable(name: str, **settings) -> Explorable:
         ValueError: for a name, or a setting, that there is not.
 
     Example:
-        >>> explorable("sizes", input_size=14, kernel=3, stride=2, padding=1, output_padding=1)
-        An input of 14 becomes an output of 28 under kernel 3, stride 2, padding 1, output_padding 1.
+        >>> figure = explorable("sizes", input_size=14, kernel=4, padding=1)
+        >>> figure.still.alt[:75]
+        'An input of 14 becomes an output of 28 under kernel 4, stride 2, padding 1.'
     """
     return Explorable(name, **settings)
 

@@ -39,10 +39,11 @@
     interpolate: (x, { mode }) => interpolate(x, { scale_factor: 2, mode }),
     // The padding of a layer that changes nothing cuts off the last row and the last column.
     crop(x) {
-      const groups = x.shape[1];
+      const count = x.shape[1];
+      const same = numbers(count ** 2, (n) => Number(n % (count + 1) === 0));
       const padding = [[0, 1], [0, 1]];
-      const ones = tensor([groups, 1, 1, 1], Array(groups).fill(1));
-      return conv_transpose(x, ones, new Geometry({ kernel: [1, 1], padding, groups }));
+      const geometry = new Geometry({ kernel: [1, 1], padding });
+      return conv_transpose(x, tensor([count, count, 1, 1], same), geometry);
     },
     // Each channel becomes one tap of a stamp of 2 by 2; the tap is the slow part of its number.
     depth_to_space(x) {

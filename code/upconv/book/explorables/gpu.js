@@ -357,12 +357,10 @@ ${text}
 
   let hidings = 0; // how often the page was hidden
   document.addEventListener("visibilitychange", () => (hidings += document.hidden));
-  async function in_sight() {
-    while (document.hidden)
-      await new Promise((resolve) =>
-        document.addEventListener("visibilitychange", resolve, { once: true }),
-      );
-  }
+  const next_showing = () =>
+    new Promise((resolve) => {
+      document.addEventListener("visibilitychange", resolve, { once: true });
+    });
 
   // Checks each form, finds how often a sample repeats it, and times all of them in turn, in a new
   // order each round. Results go into `found`; `step` tells how far it is, and throws at the end.
@@ -404,8 +402,10 @@ ${text}
         for (const [entry, seconds] of samples) entry.samples.push(seconds);
         found.rounds += 1;
       } else found.dropped += 1;
-      if (document.hidden) step("Paused, for this tab is hidden; the round under way is dropped");
-      await in_sight();
+      if (document.hidden) {
+        step("Paused, for this tab is hidden; the round under way is dropped");
+        await next_showing();
+      }
     }
   }
 
@@ -455,7 +455,7 @@ ${text}
     let current = null; // the run that is under way
     let found = null; // by the last one
 
-    const line = (words = "") => make("p", {}, words);
+    const line = (words = "") => make("p", { class: "upconv-line" }, words);
     const [label, state, told] = [line("Looking for a GPU …"), line(), line()];
     const said = announcer();
     const tell = (words) => {
@@ -472,7 +472,7 @@ ${text}
         await navigator.clipboard.writeText(text.value);
         tell("Copied.");
       } catch {
-        tell("Your browser lets no page copy. The record is selected, at the end: copy it there.");
+        tell("Your browser lets no page copy: the record is selected below.");
       }
     });
 
@@ -495,7 +495,7 @@ ${text}
       const head = make("tr", {}, make("th", { colspan: 3, scope: "rowgroup" }, title));
       return make("tbody", {}, head, ...rows.slice(from, to).map(({ element }) => element));
     };
-    const heads = ["Form", "Multiplications", "Time"];
+    const heads = ["Form", "Multi\u00adplications", "Time"];
     const table = make(
       "table",
       { class: "upconv-race" },
@@ -515,9 +515,10 @@ ${text}
         const { count, time } = rows[n];
         count.fill(shares[n] / most, `${digits(shares[n])} ×`, counts[n].toLocaleString("en"));
         const median = right[form] && duration(quartiles(right[form].samples)[1]);
-        const [low, middle, high] = times[n]?.map(digits) ?? [];
-        const ratio = times[n] ? `${middle} × (${low} to ${high})` : form in wrong ? "wrong" : "";
-        time.fill((times[n]?.[1] ?? 0) / most, ratio, median ?? "not timed");
+        if (times[n]) {
+          const [low, middle, high] = times[n].map(digits);
+          time.fill(times[n][1] / most, `${middle} ×`, `${low} to ${high}, ${median}`);
+        } else time.fill(0, form in wrong ? "wrong" : "", median ?? "not timed");
       });
       const list = NAMES.flatMap((form, n) => {
         const ratio = found ? times[n]?.[1] : shares[n];
@@ -545,9 +546,9 @@ ${text}
       const result = { right: {}, wrong: {}, rounds: 0, dropped: 0 };
       const step = (words) => {
         if (run.stopped) throw new Fault("Stopped.");
-        state.textContent = `${words} …`;
+        if (words) state.textContent = `${words} …`;
       };
-      const turn = turns(() => step(state.textContent));
+      const turn = turns(step);
       let machine;
       try {
         found = null;
@@ -608,8 +609,7 @@ ${text}
     show();
     find().then(({ name, slow }) => {
       label.textContent = name;
-      const small = { channels: 8, size: Math.min(model.get("size"), 16) };
-      if (slow) model.set(small);
+      if (slow && !current) model.set({ channels: 8, size: Math.min(model.get("size"), 16) });
     });
   }
 

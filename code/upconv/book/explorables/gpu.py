@@ -98,8 +98,8 @@ def still(channels: int = 32, size: int = 32, kernel: int = 4) -> Figure:
     told = ", ".join(f"{TITLES[form]} {ratio:.3g}" for form, ratio in ratios.items())
     return Figure(
         drawing,
-        f"Bars of counts, not of times: the multiplications of each form for {channels} channels, "
-        f"a {size}×{size} input and a {kernel}×{kernel} kernel at stride 2, gather being 1. {told}.",
+        "Bars of counts, not of times: the multiplications of each form, gather being 1, for "
+        f"{channels} channels, a {size}×{size} input and a {kernel}×{kernel} kernel: {told}.",
     )
 
 

@@ -14,7 +14,9 @@
     list(values.length / width, (n) => [...values.slice(n * width, (n + 1) * width)]);
   const short = (value) => A.number(Math.round(1000 * value) / 1000);
   const even = (values) => Math.max(...values) - Math.min(...values) < 1e-9;
-  const tensor = (taps, k, axes) => A.tensor([1, 1, ...Array(axes).fill(k)], taps);
+  const cube = (axes, n) => Array(axes).fill(n);
+  const tensor = (axes, k, taps) => A.tensor([1, 1, ...cube(axes, k)], taps);
+  const weight_of = ({ axes, kernel, taps }) => tensor(axes, kernel, taps);
 
   // ---- Weights ----
 
@@ -23,28 +25,32 @@
   function drawn({ axes, seed }, k, scale = 1) {
     const uniform = A.random(seed);
     const bound = scale / Math.sqrt(k ** axes);
-    return tensor(list(k ** axes, () => Math.round(100 * uniform(-bound, bound)) / 100), k, axes);
+    const draw = () => Math.round(100 * uniform(-bound, bound)) / 100;
+    return tensor(axes, k, list(k ** axes, draw));
   }
 
-  const ones = ({ axes, kernel }) => tensor(Array(kernel ** axes).fill(1), kernel, axes);
+  const ones = ({ axes, kernel }) => tensor(axes, kernel, cube(kernel ** axes, 1));
 
   // The taps that stand there, cut or filled up with zeros. From one axis to two by the outer
   // product, back by what an image of equal rows meets: so an interpolation stays one.
   function fitted({ axes, kernel, stride, taps, taps_axes }) {
     const old = Math.round(taps.length ** (1 / taps_axes));
-    const at = (row, column) => (row < old && column < old ? taps[row * old + column] : 0);
-    const across = list(kernel, (n) => n);
-    if (axes > taps_axes) return tensor(taps.flatMap((one) => taps.map((tap) => one * tap)), kernel, axes);
-    const line = axes < taps_axes ? (n) => across.reduce((sum, row) => sum + at(row, n), 0) / stride : (n) => at(0, n);
-    const all = axes > 1 ? across.flatMap((row) => across.map((n) => at(row, n))) : across.map(line);
-    return tensor(all, kernel, axes);
+    const at = (row, n) => (row < old && n < old ? taps[row * old + n] : 0);
+    const sum = (n) => list(old, (row) => at(row, n)).reduce((one, other) => one + other);
+    if (axes > taps_axes) return { data: taps.flatMap((one) => taps.map((tap) => one * tap)) };
+    if (axes < taps_axes) return { data: list(kernel, (n) => sum(n) / stride) };
+    return { data: list(kernel ** axes, (n) => at(Math.floor(n / kernel), n % kernel)) };
   }
 
   // How weights are made from the settings, and for which kernels and strides they cannot be.
   const WEIGHTS = {
     ones: { name: "ones", made: ones },
     torch: { name: "random (torch)", random: true, made: (now) => drawn(now, now.kernel) },
-    keras: { name: "random (Keras)", random: true, made: (now) => drawn(now, now.kernel, Math.sqrt(3)) },
+    keras: {
+      name: "random (Keras)",
+      random: true,
+      made: (now) => drawn(now, now.kernel, Math.sqrt(3)),
+    },
     hand: { name: "by hand", made: fitted },
     bilinear: {
       name: "bilinear",
@@ -54,7 +60,10 @@
     icnr: {
       name: "ICNR",
       random: true,
-      made: (now) => A.interpolate(drawn(now, now.kernel / now.stride), { scale_factor: now.stride }),
+      made: (now) => {
+        const first = drawn(now, now.kernel / now.stride);
+        return A.interpolate(first, { scale_factor: now.stride });
+      },
       bars: (k, s) => k % s,
     },
     resize: {
@@ -67,23 +76,25 @@
 
   const divisible = ({ kernel, stride }) => ({ kernel: Math.ceil(kernel / stride) * stride });
 
-  const projected = (onto) => ({ axes, kernel, stride, taps }) => ({
+  const projected = (onto) => (now) => ({
     weights: "hand",
-    taps: [...A.project(tensor(taps, kernel, axes), stride, onto).data],
+    taps: [...A.project(weight_of(now), now.stride, onto).data],
   });
 
   // w and then the box is nearest upsampling and then flipped w: the theorem on blurs.
-  function blurred({ axes, kernel, stride, taps }) {
-    const { data } = A.collapse(A.flipped(tensor(taps, kernel, axes)), stride).weight;
-    return { weights: "hand", kernel: kernel + stride - 1, taps: [...data].map((tap) => tap / stride ** axes) };
+  function blurred(now) {
+    const { axes, kernel, stride } = now;
+    const { data } = A.collapse(A.flipped(weight_of(now)), stride).weight;
+    const taps = [...data].map((tap) => tap / stride ** axes);
+    return { weights: "hand", kernel: kernel + stride - 1, taps };
   }
 
   const REMEDIES = [
-    ["Divisible kernel", divisible, "As many taps in every phase. What they add up to is another matter."],
+    ["Divisible kernel", divisible, "As many taps in each phase. Their sum is another matter."],
     [
       "Resize, convolve",
       ({ kernel, stride }) => ({ weights: "resize", kernel: Math.max(kernel, stride) }),
-      "Nearest upsampling, then random taps, as one kernel: no grid on a constant, whatever is drawn.",
+      "Nearest, then random taps, as one kernel: no grid on a constant, whatever is drawn.",
     ],
     [
       "ICNR",
@@ -101,7 +112,7 @@
       projected("factorable"),
       "The nearest kernel that nearest upsampling and a convolution can make.",
     ],
-    ["Blur after", blurred, "A box of s taps 1/s behind, in one kernel. A second blur mends ramps, too."],
+    ["Blur after", blurred, "A box of s taps 1/s behind, in one kernel. A second mends ramps."],
   ];
 
   // ---- What the layers do ----
@@ -119,17 +130,17 @@
     }
     const along = (n) => (axes === 2 ? (Math.floor(n / size) + (n % size)) / 2 : n) / (size - 1);
     const area = size ** axes;
-    const plain = [...Array(area).fill(1), ...list(area, along)];
+    const plain = [...cube(area, 1), ...list(area, along)];
     return paddings.reduce((x, padding) => {
-      const settings = { kernel: Array(axes).fill(kernel), stride, padding: Array(axes).fill(padding) };
+      const settings = { kernel: cube(axes, kernel), stride, padding: cube(axes, padding) };
       return A.conv_transpose(x, weight, new A.Geometry(settings));
-    }, A.tensor([2, 1, ...Array(axes).fill(size)], plain));
+    }, A.tensor([2, 1, ...cube(axes, size)], plain));
   }
 
   function measured(now) {
-    const { axes, kernel, stride, layers, taps } = now;
-    const weight = tensor(taps, kernel, axes);
-    const geometry = new A.Geometry({ kernel: Array(axes).fill(kernel), stride });
+    const { axes, kernel, stride, layers } = now;
+    const weight = weight_of(now);
+    const geometry = new A.Geometry({ kernel: cube(axes, kernel), stride });
     let composed = weight; // of all layers, seen from the first
     for (let n = 1; n < layers; n++) composed = A.conv_transpose(composed, weight, geometry);
     const period = stride ** layers;
@@ -146,16 +157,18 @@
     };
   }
 
-  const between = (values, text) => [...new Set([Math.min(...values), Math.max(...values)].map(text))].join(" to ");
   const evenness = (values) => (even(values) ? "even" : "uneven");
   const verdict = (share) => (share ? `grid ${A.number(share)}` : "no grid");
 
   // What is seen, in words.
   function told({ layers }, { counts, gains, grids }) {
-    const [met, added] = layers > 1 ? ["ways to", "products of taps"] : ["stamps in", "taps"];
+    const between = (values, text) =>
+      [...new Set([Math.min(...values), Math.max(...values)].map(text))].join(" to ");
+    const [met, added] = layers > 1 ? ["ways to", "The products of their"] : ["stamps in", "Their"];
     return (
-      `${between(counts, String)} ${met} each pixel: ${evenness(counts)}. Their ${added} add up to ${between(gains, short)} ` +
-      `in each phase: ${evenness(gains)}. On a constant: ${verdict(grids[0])}; on a ramp: ${verdict(grids[1])}.`
+      `${between(counts, String)} ${met} each pixel: ${evenness(counts)}. ` +
+      `${added} taps add up to ${between(gains, short)} in each phase: ${evenness(gains)}. ` +
+      `On a constant: ${verdict(grids[0])}; on a ramp: ${verdict(grids[1])}.`
     );
   }
 
@@ -163,13 +176,15 @@
 
   function panel(kind, ...content) {
     const heading = make("p");
-    return { heading, element: make("div", { class: `upconv-panel ${kind}` }, heading, ...content) };
+    const element = make("div", { class: `upconv-panel ${kind}` }, heading, ...content);
+    return { heading, element };
   }
 
   // The taps as fields; the one that is being written in is left alone.
   function tap_fields(onedit) {
     const body = make("tbody");
-    const element = make("table", { class: "upconv-grid", "aria-label": "Taps of the kernel" }, body);
+    const label = "Taps of the kernel";
+    const element = make("table", { class: "upconv-grid", "aria-label": label }, body);
     let fields = [];
     let shown;
     function field(n, name) {
@@ -183,7 +198,8 @@
     }
     function show(taps, width, axes) {
       if (fields.length !== taps.length || shown[2] !== axes) {
-        fields = taps.map((_, n) => field(n, axes === 2 ? `${Math.floor(n / width)}, ${n % width}` : n));
+        const name = (n) => (axes === 2 ? `${Math.floor(n / width)}, ${n % width}` : n);
+        fields = taps.map((_, n) => field(n, name(n)));
         const cells = fields.map((input) => make("td", {}, input));
         body.replaceChildren(...rows_of(cells, width).map((row) => make("tr", {}, ...row)));
       }
@@ -195,7 +211,10 @@
         input.parentNode.classList.toggle("minus", taps[n] < 0);
       });
     }
-    const mark = (lit) => fields.forEach((input, n) => (input.parentNode.dataset.mark = lit[n] ? "lit" : ""));
+    const mark = (lit) =>
+      fields.forEach((input, n) => {
+        input.parentNode.dataset.mark = lit[n] ? "lit" : "";
+      });
     return { element, show, mark };
   }
 
@@ -203,7 +222,8 @@
   function answer(name) {
     const image = picture({ label: name });
     const [line, zero] = [make("svg:path"), make("svg:path", { class: "upconv-zero" })];
-    const profile = make("svg:svg", { "aria-hidden": "true", preserveAspectRatio: "none" }, zero, line);
+    const hidden = { "aria-hidden": "true", preserveAspectRatio: "none" };
+    const profile = make("svg:svg", hidden, zero, line);
     const { heading, element } = panel("upconv-answer", image.element, profile);
     const show = (values, side, share) => {
       heading.textContent = `${name}: ${verdict(share)}`;
@@ -214,7 +234,8 @@
       const height = (value) => (high - value) / (high - low || 1);
       profile.setAttribute("viewBox", `0 -0.05 ${side} 1.1`);
       zero.setAttribute("d", `M0 ${height(0)}h${side}`);
-      line.setAttribute("d", `M0 ${height(values[0])}${list(side, (n) => `V${height(values[n])}h1`).join("")}`);
+      const steps = list(side, (n) => `V${height(values[n])}h1`).join("");
+      line.setAttribute("d", `M0 ${height(values[0])}${steps}`);
     };
     return { element, show };
   }
@@ -229,7 +250,8 @@
     const state = () => ({ ...model.all(), taps_axes });
 
     const { seed } = state();
-    const begin = (text, settings) => button(text, () => model.set({ stride: 2, layers: 1, ...settings }));
+    const begin = (text, kernel, weights) =>
+      button(text, () => model.set({ stride: 2, layers: 1, seed, kernel, weights }));
     const layers = slider({ model, name: "layers", label: "Layers", min: 1, max: 3 });
     const again = button("Draw again", () => model.set("seed", model.get("seed") + 1));
     const note = make("p", { class: "upconv-note" });
@@ -249,7 +271,9 @@
     };
     const counts = grid({ label: "Stamps that meet in each phase", onpoint });
     const gains = grid({ label: "Sum of the taps of each phase", onpoint });
-    const fields = tap_fields((n, tap) => model.set({ weights: "hand", taps: model.get("taps").with(n, tap) }));
+    const fields = tap_fields((n, tap) => {
+      model.set({ weights: "hand", taps: model.get("taps").with(n, tap) });
+    });
     const counted = panel("", counts.element);
     const summed = panel("", gains.element);
     const tapped = panel("upconv-kernel", fields.element);
@@ -258,17 +282,23 @@
     // Which taps a phase sums. It stays chosen when the pointer or the focus has left it.
     function show_phase() {
       const { axes, kernel, stride, layers, taps } = state();
-      const [row, column] = [axes === 2 ? chosen[0] % found.period : 0, chosen[1] % found.period];
-      for (const table of [counts, gains]) table.mark((r, c) => (r === row && c === column ? "lit" : ""));
-      const of_phase = (n) => Math.floor(n / kernel) % stride === row && (n % kernel) % stride === column;
-      const lit = taps.map((_, n) => layers === 1 && of_phase(n));
+      const { period } = found;
+      const [row, column] = [axes === 2 ? chosen[0] % period : 0, chosen[1] % period];
+      const is_chosen = (r, c) => r === row && c === column;
+      for (const { mark } of [counts, gains]) mark((...at) => (is_chosen(...at) ? "lit" : ""));
+      const lit = taps.map(
+        (_, n) => layers === 1 && is_chosen(Math.floor(n / kernel) % stride, (n % kernel) % stride),
+      );
       fields.mark(lit);
-      const at = row * found.period + column;
+      const at = row * period + column;
       const terms = taps.filter((_, n) => lit[n]).map(short);
       if (terms.length > 9) terms.splice(8, terms.length, "…");
-      const added = layers > 1 ? `the products on ${found.counts[at]} ways add up to` : `${terms.join(" + ") || "no taps"} =`;
+      const added =
+        layers > 1
+          ? `the products on ${found.counts[at]} ways add up to`
+          : `${terms.join(" + ").replaceAll("+ −", "− ") || "no taps"} =`;
       const name = axes === 2 ? `(${row}, ${column})` : column;
-      sum.textContent = `Phase ${name}: ${added.replaceAll("+ −", "− ")} ${short(found.gains[at])}.`;
+      sum.textContent = `Phase ${name}: ${added} ${short(found.gains[at])}.`;
     }
 
     function draw() {
@@ -309,14 +339,16 @@
     }
 
     const block = (kind, ...content) => make("div", { class: `upconv-${kind}` }, ...content);
-    const group = (label, ...content) =>
-      make("div", { class: "upconv-choice", role: "group", "aria-label": label }, make("span", {}, label), ...content);
+    const group = (label, ...content) => {
+      const attributes = { class: "upconv-choice", role: "group", "aria-label": label };
+      return make("div", attributes, make("span", {}, label), ...content);
+    };
     const kinds = ["ones", "torch", "keras", "hand"].map((kind) => [kind, WEIGHTS[kind].name]);
     el.append(
       group(
         "Begin with",
-        begin("k = 4, random", { kernel: 4, weights: "torch", seed }),
-        begin("k = 3, (½, 1, ½)", { kernel: 3, weights: "bilinear" }),
+        begin("k = 4, random", 4, "torch"),
+        begin("k = 3, (½, 1, ½)", 3, "bilinear"),
       ),
       block(
         "controls",
@@ -325,7 +357,11 @@
         layers.element,
         choice({ model, name: "axes", label: "Axes", options: [[1, "one"], [2, "two"]] }).element,
       ),
-      block("controls", choice({ model, name: "weights", label: "Weights", options: kinds }).element, again),
+      block(
+        "controls",
+        choice({ model, name: "weights", label: "Weights", options: kinds }).element,
+        again,
+      ),
       group("Remedies", ...remedies),
       note,
       sentence,

@@ -130,14 +130,14 @@ layer = onnx.helper.make_node(
     return transposed
       ? {
           small: `input: ${count(i, "value")}`,
-          stamps: `each stamps the kernel, ${apart}`,
+          stamps: `stamps ${apart}`,
           line: `added up: ${count(line - rest, "position")}${more}`,
           large: `${p ? "orange" : "nothing"} is cropped: ${count(o, "output")}`,
         }
       : {
           large: `input: ${count(i, "value")}`,
           line: `with ${count(p, "zero")} at each end: ${count(line, "position")}`,
-          stamps: `windows, times the kernel, ${apart}`,
+          stamps: `weighted windows ${apart}`,
           small: `each window added up: ${count(o, "output")}`,
         };
   }
@@ -150,10 +150,10 @@ layer = onnx.helper.make_node(
     }
     if (!rest) return `${sizes} The line ends with the last stamp.`;
     const empty = Math.min(rest - p, o);
-    const what = empty > 0 ? `${empty} beyond all stamps, always 0` : "what was cropped before";
+    const what = empty > 0 ? `${empty} beyond all stamps, always 0` : "what was cropped without it";
     return (
-      `${sizes} output_padding makes the line ${rest} longer (dashed) before it is cropped. ` +
-      `So it keeps ${rest} more at the end (purple): ${what}.`
+      `${sizes} output_padding adds ${rest} (dashed) to the line before it is cropped. ` +
+      `That keeps ${rest} more (purple): ${what}.`
     );
   }
 
@@ -194,12 +194,14 @@ layer = onnx.helper.make_node(
       const height = (unit * Math.min(layers, ROOM)) / layers;
       const rows = {
         small: (value, q) => square(s * q + (reach - 1) / 2, 0, unit, value, tint(q), "plain"),
-        stamps: (_, q) =>
+        stamps(_, q) {
+          if (s * q >= head && s * q + reach <= head + cut) return; // wholly left out
           values.kernel.forEach((weight, tap) => {
             const place = s * q + d * tap;
             const value = weight * (transposed ? values.small[q] : values.line[place]);
             square(place, height * (q % layers), height, value, tint(q), "plain");
-          }),
+          });
+        },
         line(value, place) {
           const cropped = place < p || place >= p + large;
           const edge = place < line - rest ? "plain" : "dashed";
@@ -364,10 +366,17 @@ layer = onnx.helper.make_node(
     return { elements: [question, answers], show };
   }
 
-  function as_code({ model, said }) {
-    model.set("framework", "PyTorch");
-    const options = Object.keys(TEMPLATES).map((name) => [name, name]);
-    const framework = choice({ model, name: "framework", label: "As code", options });
+  function as_code(said) {
+    let [chosen, sizes] = ["PyTorch"];
+    const choose = (_, name) => {
+      chosen = name;
+      show(sizes);
+    };
+    const framework = choice({
+      model: { get: () => chosen, set: choose, on() {} },
+      label: "As code",
+      options: Object.keys(TEMPLATES).map((name) => [name, name]),
+    });
     const text = make("code");
     const copy = button("Copy", async () => {
       let done = true;
@@ -382,7 +391,8 @@ layer = onnx.helper.make_node(
       setTimeout(() => (copy.textContent = "Copy"), 2000);
     });
     function show(at) {
-      text.textContent = code(model.get("framework"), at);
+      sizes = at;
+      text.textContent = code(chosen, at);
       copy.disabled = text.textContent.startsWith("#");
     }
     const label = "The layer as code";
@@ -396,7 +406,7 @@ layer = onnx.helper.make_node(
     const answer = (text) => said.say((words.textContent = text));
     const line = picture();
     const panel = make("div", { class: "upconv-panel" }, line.element);
-    const parts = [meetings(model), wish({ model, said }), as_code({ model, said })];
+    const parts = [meetings(model), wish({ model, said }), as_code(said)];
     const { elements, show } = controls({ model, answer, update });
     let width;
 

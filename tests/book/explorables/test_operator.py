@@ -70,8 +70,9 @@ class Page:
         self.choose(draw.choice(MODES).replace("_", " "))
         self.choose(draw.choice(("1-D", "2-D")))
         for name in draw.sample(SETTINGS, len(SETTINGS)):
-            # Mostly small values: the first third of the way holds most of what is legal.
-            low, value, high = self.tool("slide", name, draw.random() ** 1.5)
+            # A small kernel and stride leave room for the other settings.
+            share = draw.random() ** (2 if name in ("kernel", "stride") else 0.8)
+            low, value, high = self.tool("slide", name, share)
             assert LIMITS[name][0] <= low <= value <= high <= LIMITS[name][1]
 
     def read(self):
@@ -163,7 +164,7 @@ def test_outputs_and_matrix_are_the_packages_for_random_settings(seed, operator)
         one.shuffle(draw)
         one.tool("slide", one.page.locator(".upconv-panel label").first.inner_text(), draw.random())
         one.read()
-        seen.add((one.mode, one.geometry.axes))
+        seen.add((one.mode, one.geometry.axes, one.geometry.dilation[0] > 1))
         longest = max(*one.size["input"], *one.size["output"])
         assert longest <= LONGEST[one.geometry.axes]
         np.testing.assert_array_equal(one.output, one.expected())
@@ -184,7 +185,8 @@ def test_outputs_and_matrix_are_the_packages_for_random_settings(seed, operator)
                 row, column = (round((float(px) - 24) / float(side)) for px in (y, x))
                 drawn[row, column] = tap
         np.testing.assert_array_equal(drawn, links)
-    assert len(seen) >= 5
+    assert len(seen) >= 8
+    assert any(mode == "forward" and dilated for mode, _, dilated in seen)
 
 
 def test_pointing_lights_what_is_connected_and_spells_the_sum(operator):

@@ -267,7 +267,7 @@ ${links.length} of ${rows * columns} entries are weights.`;
     function show(next) {
       scene = next;
       [rows, columns] = [count_of(scene.size.output), count_of(scene.size.input)];
-      side = Math.max(5, Math.min(22, Math.floor(440 / columns), Math.floor(420 / rows)));
+      side = Math.max(5, Math.min(22, Math.floor(440 / columns), Math.floor(360 / rows)));
       const [width, height] = [columns * side, rows * side];
       const tap_paths = scene.taps.map(({ n, hue }) => {
         const drawn = path("tap", boxes(scene.links.filter(({ weight }) => weight === n)));

@@ -28,7 +28,8 @@
       const first = at + 3; // 32 bits are read, a byte early, and the shift drops that byte
       const count = shape.reduce((product, n) => product * n);
       at += 4 + 3 * count;
-      return tensor(shape, numbers(count, (n) => scale * (view.getInt32(first + 3 * n, true) >> 8)));
+      const value = (n) => scale * (view.getInt32(first + 3 * n, true) >> 8);
+      return tensor(shape, numbers(count, value));
     };
   }
 
@@ -58,19 +59,19 @@
   };
 
   const ACTIVATIONS = {
-    linear: (v) => v,
     relu: (v) => Math.max(v, 0),
     sigmoid: (v) => 1 / (1 + Math.exp(-v)),
   };
 
   // A layer as a function; `take` gives its weight and its bias.
-  function built({ op, shape, geometry, activation = "linear", ...rest }, take) {
-    const settings = { ...rest, geometry: geometry && new Geometry(geometry) };
+  function built(layer, take) {
+    const { op, shape, activation } = layer;
+    const geometry = layer.geometry && new Geometry(layer.geometry);
     const out = shape?.[op === "conv_transpose" ? 1 : 0];
     const parameters = shape ? [take(shape), take([out]).data] : [];
     return (x) => {
-      const y = LAYERS[op](x, settings, ...parameters);
-      return { ...y, data: y.data.map(ACTIVATIONS[activation]) };
+      const y = LAYERS[op](x, { ...layer, geometry }, ...parameters);
+      return { ...y, data: y.data.map(ACTIVATIONS[activation] ?? ((v) => v)) };
     };
   }
 
@@ -155,7 +156,8 @@
 
     const pointed = ({ clientX, clientY }) => {
       const { left, top, width, height } = element.getBoundingClientRect();
-      return [(clientY - top) / height, (clientX - left) / width].map((part) => held(Math.floor(SIDE * part)));
+      const place = [(clientY - top) / height, (clientX - left) / width];
+      return place.map((part) => held(Math.floor(SIDE * part)));
     };
     element.addEventListener("pointerdown", (event) => {
       element.setPointerCapture(event.pointerId);
@@ -188,9 +190,10 @@
   // ---- The figure ----
 
   const VIEWS = {
-    answer: "Below each head: its loss on your picture.",
-    difference: "White is too bright, black too dark. Below each head: the mean distance, in grey levels.",
-    "constant latent": "All latents are equal, so what varies is the head's own grid. Below each head: how much, in grey levels.",
+    answer: "What each head makes of your picture. Below: its loss.",
+    difference: "White: too bright, black: too dark. Below: the mean distance, in grey levels.",
+    "constant latent":
+      "All latents are equal, so what varies is the head's own. Below: how much, in grey levels.",
   };
 
   function render({ model, el }) {
@@ -225,31 +228,31 @@
     // What is still to be computed: the chosen head first, then who has waited longest.
     function tasks() {
       const age = (head) => (head === chosen() ? -2 : (head.state?.[0] ?? -1));
+      const all = model.get("view") === "constant latent";
       const order = heads.filter(current).sort((one, other) => age(one) - age(other));
-      const answers = order.filter((head) => !known(head).answer);
-      const constants = order.filter(
-        (head) =>
-          !known(head)["constant latent"] &&
-          (head === chosen() || model.get("view") === "constant latent"),
-      );
-      return [
-        ...answers.map((head) => () => {
+      return order.flatMap((head) => {
+        const now = known(head);
+        const answers = () => {
           head.shown = reconstruct(current(head), pixels);
           head.state = state();
-          show(head);
-        }),
-        ...constants.map((head) => () => {
+        };
+        const constant = () => {
           head.constants[model.get("moment")] = probe(current(head));
-          show(head);
-        }),
-      ];
+        };
+        const wanted = [
+          !now.answer && answers,
+          !now["constant latent"] && (all || head === chosen()) && constant,
+        ];
+        return wanted.filter(Boolean).map((task) => [task, head]);
+      });
     }
 
     let frame;
     function work() {
       const end = performance.now() + BUSY;
-      for (const task of tasks()) {
+      for (const [task, head] of tasks()) {
         task();
+        show(head);
         if (performance.now() > end) break;
       }
       frame = tasks().length ? requestAnimationFrame(work) : undefined;
@@ -266,7 +269,8 @@
       said,
       changed: () => model.set({ garment: "", drawn: model.get("drawn") + 1 }),
     });
-    const large = Object.fromEntries(Object.keys(VIEWS).map((view) => [view, picture({ label: view })]));
+    const views = Object.keys(VIEWS);
+    const large = Object.fromEntries(views.map((view) => [view, picture({ label: view })]));
 
     function show(head) {
       const now = known(head)[model.get("view")];
@@ -317,7 +321,7 @@
     const scrub = slider({ model, name: "moment", label: "training", max: last, text: time });
     let missing = "";
     function failed() {
-      missing = " The steps of the training lie beside the pages of the book; here are the trained heads.";
+      missing = " The steps of the training lie beside the pages of the book.";
       scrub.bound(last, last);
     }
 
@@ -352,6 +356,7 @@
       name,
       make("small", {}, tile.element, `${name} `, number),
     ]);
+    const tool = pick("tool", "draw with", ["brush", "eraser"].map(same));
     el.append(
       sentence,
       pick("garment", "start from", thumbnails),
@@ -360,11 +365,11 @@
         panel(
           "your picture",
           pad.element,
-          row("controls", pick("tool", "draw with", ["brush", "eraser"].map(same)), button("clear", clear)),
+          row("controls", tool, button("clear", clear)),
         ),
         ...Object.entries(large).map(([view, { element }]) => panel(view, element)),
       ),
-      row("controls", scrub.element, pick("view", "show of each head", Object.keys(VIEWS).map(same))),
+      row("controls", scrub.element, pick("view", "show of each head", views.map(same))),
       legend,
       pick("head", "look closely at", tiles),
       said.element,

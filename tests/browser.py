@@ -119,12 +119,12 @@ def live(reader, tmp_path_factory):
     from upconv.book import explorables
 
     folder = tmp_path_factory.mktemp("live")
+    explorables.write(folder)
 
     def show(name: str, **settings) -> Reader:
         one = explorables.explorable(name, **settings)
-        sources = explorables.FOLDER.as_uri()
-        scripts = [f'<script defer src="{sources}/{script}"></script>' for script in one.scripts]
-        page = PAGE.format(folder=sources, scripts="\n".join(scripts), markup=one.markup())
+        scripts = [f'<script defer src="{script}"></script>' for script in one.scripts]
+        page = PAGE.format(folder=".", scripts="\n".join(scripts), markup=one.markup())
         (folder / "page.html").write_text(page, encoding="utf-8")
         reader.open(f"{folder.as_uri()}/page.html", "file://")
         assert reader.errors == []

@@ -116,6 +116,8 @@ def pytest_configure(config):
 HEAVY = (
     "book/",
     "tests/book/test_pages.py",
+    "tests/book/test_trained.py",
+    "tests/book/explorables/test_draw.py",
     "tests/frameworks/test_keras.py",  # starts processes of its own, so before TensorFlow is here
     "tests/book/test_claims_",
     "tests/book/test_words.py",

@@ -11,7 +11,6 @@ Its still figure is drawn when the page is read; its scripts are copied beside t
 pages with an explorable load them.
 """
 
-import shutil
 from pathlib import Path
 
 import yaml
@@ -47,18 +46,16 @@ class ExplorableDirective(SphinxDirective):
         self.set_source_info(figure)
         self.add_name(figure)
         for script in live.scripts:  # an edited script writes the page anew
-            self.env.note_dependency(str(explorables.FOLDER / script))
+            if (explorables.FOLDER / script).is_file():
+                self.env.note_dependency(str(explorables.FOLDER / script))
         wanted = self.env.metadata[self.env.docname].setdefault("explorables", [])
         wanted += [script for script in live.scripts if script not in wanted]
         return [figure]
 
 
 def copy_scripts(app: Sphinx) -> None:
-    """Copies scripts and style sheet, before the pages that name them are written."""
-    target = Path(app.outdir) / "_static" / COPIES
-    target.mkdir(parents=True, exist_ok=True)
-    for path in (*explorables.FOLDER.glob("*.js"), *explorables.FOLDER.glob("*.css")):
-        shutil.copy(path, target)
+    """Writes scripts and style sheet, before the pages that name them are written."""
+    explorables.write(Path(app.outdir) / "_static" / COPIES)
 
 
 def load_scripts(app: Sphinx, page: str, template: str, context: dict, tree) -> None:

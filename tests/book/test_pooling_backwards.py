@@ -57,7 +57,6 @@ def test_random_weights_after_upsampling_are_low_passed(k, s):
 TOLD = {"profile": [0.1, 0.01, 1e-5], "fine": 0.125}
 DRAWN = {
     "ways_up": (lambda: figures.ways_up(IMAGE), ["nearest", "zeros inserted", "unpooled", ">7<"]),
-    "pooling_gradients": (lambda: figures.pooling_gradients(IMAGE, RECEIVED), [">12<", ">−1<"]),
     "same_upsampled": (
         lambda: figures.same_upsampled(IMAGE, IMAGE[::-1], RECEIVED),
         ["image A", "image B", "max gradient"],
@@ -83,9 +82,6 @@ def test_figures_of_the_poolings(name):
     [
         ("ways_up", "7", 1 + 1 + 4 + 1 + 1),  # image, maxima, nearest, zeros inserted, unpooled
         ("ways_up", "0", 2 + 0 + 0 + 12 + 12),
-        ("pooling_gradients", "8", 1 + 4 + 0 + 1),  # gradient, sum, average, max
-        ("pooling_gradients", "−1", 0 + 0 + 4 + 0),
-        ("pooling_gradients", "0", 2 + 0 + 0 + 12),
         ("same_upsampled", "12", 2 * (4 + 1)),  # upsampled, max
         ("same_upsampled", "−4", 2 * (4 + 1)),
     ],
@@ -95,7 +91,7 @@ def test_the_figures_show_the_right_operation(name, number, times):
 
 
 def test_the_framed_places_are_those_of_the_maxima():
-    for name, maxima in (("ways_up", 4), ("pooling_gradients", 4), ("same_upsampled", 8)):
+    for name, maxima in (("ways_up", 4), ("same_upsampled", 8)):
         assert DRAWN[name][0]().svg().count("stroke-width: 1.8") == maxima
 
 

@@ -9,6 +9,7 @@ printed, with adadelta. Taught in "The Keras autoencoder".
 from __future__ import annotations
 
 import base64
+import itertools
 import os
 import zlib
 from collections.abc import Callable, Sequence
@@ -22,7 +23,9 @@ import torch
 from keras import layers
 
 from upconv import checkerboard
-from upconv.book import data
+from upconv.book import data, trained
+from upconv.frameworks import keras as keras_layers
+from upconv.geometry import Geometry
 
 __all__ = [
     "HEADS",
@@ -38,9 +41,11 @@ __all__ = [
     "packed",
     "pixels",
     "reference_losses",
+    "restored",
     "train",
     "unet",
     "unpacked",
+    "weights",
 ]
 
 BATCH = 128  # images, as in the blog post
@@ -307,6 +312,7 @@ def train(
     images: np.ndarray | None = None,
     test: np.ndarray | None = None,
     progress: bool = False,
+    watch: Callable[[int], None] | None = None,
 ) -> History:
     """Trains an autoencoder on binary cross-entropy, in batches of 128.
 
@@ -320,6 +326,7 @@ def train(
         learning_rate: None for Keras's default.
         images, test: float32, (n, 28, 28, 1) from 0 to 1; None for the shipped 6,000 and 1,000.
         progress: whether to print a line after each epoch.
+        watch: called with the number of batches trained, before the first and after each.
 
     Raises:
         ValueError: for a number out of range, an unknown optimizer, or images of another shape.
@@ -348,9 +355,17 @@ def train(
     def loss_on_test() -> float:
         return float(model.evaluate(test, test, batch_size=BATCH, verbose=0))
 
+    batches = itertools.count()
+    callbacks = []
+    if watch:
+        watch(next(batches))
+        after = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: watch(next(batches))
+        )
+        callbacks.append(after)
     history = History([], [loss_on_test()])
     for epoch in range(1, epochs + 1):
-        fitted = model.fit(images, images, batch_size=BATCH, verbose=0)
+        fitted = model.fit(images, images, batch_size=BATCH, verbose=0, callbacks=callbacks)
         history.train.append(float(fitted.history["loss"][0]))
         history.test.append(loss_on_test())
         if progress:
@@ -648,3 +663,105 @@ def learning_rate() -> tuple[dict, dict]:
             print(f"{name}, seed {seed}: test loss {history.test[-1]:.4f}", flush=True)
     settings = {"seeds": list(SEEDS), "epochs": EPOCHS, "batch": BATCH, "images": len(images)}
     return settings, results
+
+
+# ---------------------------------------------------------------------------------------- weights
+
+BATCHES = (0, 24, 47, 70, 94, 188, 329, 470)  # 47 are an epoch: 0, ½, 1, 1½, 2, 4, 7 and 10
+
+
+def restored(head: str, batches: int = BATCHES[-1]) -> keras.Model:
+    """A head's autoencoder with the weights that are stored, as seed 0 has trained it.
+
+    Args:
+        head: one of `HEADS`.
+        batches: how far it is trained, one of `BATCHES`.
+
+    Raises:
+        ValueError: for an unknown head, or another number of batches.
+        FileNotFoundError: as `upconv.book.trained.load`.
+
+    Example:
+        >>> test = pixels(data.load("test")[0])
+        >>> round(_cross_entropy(test, answer(restored("transposed k3"), test)), 3)
+        0.318
+    """
+    model = build(head)
+    tensors = trained.load(head).tensors(batches)
+    for variable, tensor in zip(model.weights, tensors, strict=True):
+        variable.assign(np.moveaxis(tensor, (0, 1), (-1, -2)) if tensor.ndim > 1 else tensor)
+    return model
+
+
+def _numbers(model: keras.Model) -> np.ndarray:
+    """The weights one after the other, each kernel with its channels first."""
+    arrays = (variable.value.detach().numpy() for variable in model.weights)
+    return np.concatenate(
+        [np.moveaxis(a, (-1, -2), (0, 1)).ravel() if a.ndim > 1 else a for a in arrays]
+    )
+
+
+def _described(model: keras.Model) -> dict[str, list[dict]]:
+    """What each layer of encoder and decoder does, in the words of the package."""
+    return {
+        part: [_layer(layer) for layer in model.get_layer(part).layers]
+        for part in ("encoder", "decoder")
+    }
+
+
+def _layer(layer: layers.Layer) -> dict:
+    if isinstance(layer, layers.UpSampling2D):
+        return {"op": "interpolate", "mode": layer.interpolation.removeprefix("bi")}
+    if isinstance(layer, layers.Cropping2D):
+        return {"op": "crop"}
+    if isinstance(layer, DepthToSpace):
+        return {"op": "depth_to_space"}
+    if isinstance(layer, layers.MaxPooling2D):  # an odd size is padded below and on the right
+        odd = layer.input.shape[1] % 2
+        return {"op": "max_pool", **_geometry(Geometry((2, 2), 2, ((0, odd), (0, odd))))}
+    if isinstance(layer, layers.Conv2DTranspose):
+        settings = layer.kernel_size, layer.strides, layer.padding, layer.output_padding
+        op, geometry = "conv_transpose", keras_layers.geometry_of(*settings)
+    else:
+        op, geometry = "conv", Geometry(layer.kernel_size, padding=int(layer.padding == "same"))
+    *kernel, last, first = layer.kernel.shape
+    return {
+        "op": op,
+        "shape": [first, last, *kernel],
+        **_geometry(geometry),
+        "activation": layer.activation.__name__,
+    }
+
+
+def _geometry(geometry: Geometry) -> dict:
+    return {"geometry": {s: getattr(geometry, s) for s in ("kernel", "stride", "padding")}}
+
+
+def weights() -> tuple[dict, dict]:
+    """Measures the record ``weights``, and stores the weights: every head of seed 0, trained again.
+
+    The training is that of the record `heads`. What `upconv.book.trained.load` reads is written.
+
+    Returns:
+        Settings and results; for each head its layers and, at each of `BATCHES`, the test loss and
+        what `measured` says.
+    """
+    torch.set_num_threads(1)
+    images, test = (pixels(data.load(split)[0]) for split in ("train", "test"))
+    results = {}
+    for head in HEADS:
+        model = build(head, 0)
+        kept = []
+
+        def keep(batches: int, model: keras.Model = model, kept: list = kept) -> None:
+            if batches in BATCHES:
+                latent = answer(model.get_layer("encoder"), test).mean((0, 1, 2))
+                loss = _cross_entropy(test, answer(model, test))
+                kept.append((_numbers(model), latent, {"loss": loss} | measured(model, test)))
+
+        history = train(model, seed=0, epochs=EPOCHS, images=images, test=test, watch=keep)
+        numbers, latent, told = zip(*kept, strict=True)
+        trained.save(head, np.stack(numbers), np.stack(latent))
+        results[head] = {"layers": _described(model), "moments": told}
+        print(f"{head}: test loss {history.test[-1]:.4f}", flush=True)
+    return {"seed": 0, "batches": BATCHES, "epochs": EPOCHS, "batch": BATCH}, results

@@ -29,6 +29,7 @@ EXPERIMENTS = {
     "checkerboards": "upconv.book.survival.experiment",
     "smoothness": "upconv.book.smoothness.measure",
     "remedies": "upconv.book.remedies.experiment",
+    "weights": "upconv.book.autoencoder.weights",
 }
 """For each record, the function that measures it: it returns its settings and its results."""
 

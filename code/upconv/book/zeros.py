@@ -97,17 +97,21 @@ def experiment() -> tuple[dict, dict]:
     return {"runs": RUNS, "threads": 1, "dtype": "float32"}, results
 
 
-def ratios(seconds: dict[str, list[float]], form: str) -> tuple[float, float, float]:
-    """How many times as long as torch's own call a form takes: quartile, median, quartile.
+def ratios(
+    seconds: dict[str, list[float]], form: str, base: str = "native"
+) -> tuple[float, float, float]:
+    """How many times as long as another form one takes: quartile, median, quartile.
 
     Args:
-        seconds: as :func:`record_times` returns them.
-        form: one of `FORMS`.
+        seconds: the samples of each form, taken in turn: as :func:`record_times` returns them, or
+            as they stand in a record of the page "Your GPU, now".
+        form: the one in question.
+        base: the one that counts as 1; by default torch's own call.
 
     Example:
         >>> ratios({"native": [1.0, 1.0, 2.0], "polyphase": [2.0, 3.0, 8.0]}, "polyphase")
         (2.0, 3.0, 4.0)
     """
-    pairs = sorted(a / b for a, b in zip(seconds[form], seconds["native"], strict=True))
+    pairs = sorted(a / b for a, b in zip(seconds[form], seconds[base], strict=True))
     low, middle, high = statistics.quantiles(pairs, n=4)
     return low, middle, high

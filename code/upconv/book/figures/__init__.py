@@ -42,7 +42,6 @@ from upconv.book.figures.one_the_other import (
     phase_sums,
 )
 from upconv.book.figures.pooling_backwards import (
-    pooling_gradients,
     same_upsampled,
     spectra,
     ways_up,
@@ -90,7 +89,6 @@ __all__ = [
     "phase_sums",
     "pictures",
     "plane_matrices",
-    "pooling_gradients",
     "products",
     "reconstructions",
     "routes",

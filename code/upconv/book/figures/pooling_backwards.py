@@ -22,7 +22,6 @@ from upconv.book.figures.style import (
 )
 from upconv.geometry import Geometry
 from upconv.pooling import (
-    average_pool_gradient,
     insert_zeros,
     max_pool,
     max_pool_gradient,
@@ -30,7 +29,7 @@ from upconv.pooling import (
     sum_pool_gradient,
 )
 
-__all__ = ["pooling_gradients", "same_upsampled", "spectra", "ways_up"]
+__all__ = ["same_upsampled", "spectra", "ways_up"]
 
 _TILES = Geometry((2, 2), stride=2)
 _QUARTERS = np.array([[BLUE, ORANGE], [GREEN, PURPLE]], dtype=object)
@@ -106,45 +105,6 @@ def ways_up(x: np.ndarray) -> Figure:
         "A 4×4 image with its four maxima framed, and its 2×2 max pooling. Below, three 4×4 "
         "images made from the pooled one: nearest copies each value to its whole 2×2 block, zero "
         "insertion writes it to the top left of the block, unpooling to where the maximum stood.",
-    )
-
-
-def pooling_gradients(x: np.ndarray, received: np.ndarray) -> Figure:
-    """What the three poolings of one image pass back from the same gradient.
-
-    Args:
-        x: (4, 4).
-        received: (2, 2), the gradient at the output.
-
-    Example:
-        >>> pooling_gradients(np.eye(4), np.ones((2, 2))).alt[:48]
-        'A 4×4 image and the 2×2 gradient at its pooled o'
-    """
-    _, indices = max_pool(_tensor(x), _TILES)
-    at_output, colors = _tensor(received), _upsampled_colors()
-    back = _array(max_pool_gradient(at_output, indices, 4))
-    chosen = _chosen(indices)
-    drawing, (ax,) = canvas(1, width=3.6, height=2.8)
-    cells(ax, x, at=(1.5, 0), colors=colors, outline=chosen, title="image", fontsize=9)
-    cells(ax, received, at=(9.5, 1), colors=_QUARTERS, title="gradient", fontsize=9)
-    arrow(ax, (9.1, 2.6), (5.9, 2.6), "back")
-    sums = _array(sum_pool_gradient(at_output, _TILES, 4))
-    means = _array(average_pool_gradient(at_output, _TILES, 4))
-    _row(
-        ax,
-        6.2,
-        [
-            ("sum", sums, {"colors": colors}),
-            ("average", means, {"colors": colors}),
-            ("max", back, {"colors": np.where(chosen, colors, None)}),
-        ],
-    )
-    _show(ax, 14, 10.2)
-    return Figure(
-        drawing,
-        "A 4×4 image and the 2×2 gradient at its pooled output. Below, the gradient at the image "
-        "for three poolings: sum repeats each value over its 2×2 block, average repeats a quarter "
-        "of it, max puts it where the image has the block's maximum, and zeros elsewhere.",
     )
 
 

@@ -130,7 +130,10 @@ def check(figure) -> None:
     assert counts.endswith(": even") == (np.ptp(wanted["counts"]) == 0)
     even = np.ptp(wanted["gains"]) < 1e-9
     assert (": even" in sums) == even
-    if not even:
+    if even:
+        assert len(set(np.ravel(gains))) == 1
+        assert f"add up to {gains[0][0]} in each phase: even" in figure.sentence
+    else:
         assert near(sums.split("imbalance ")[1], wanted["imbalance"], 0)
     for heading, name, share in zip(
         answers, ("A constant", "A ramp"), wanted["grids"], strict=True

@@ -12,7 +12,8 @@
   const list = (length, entry) => Array.from({ length }, (_, n) => entry(n));
   const rows_of = (values, width) =>
     list(values.length / width, (n) => [...values.slice(n * width, (n + 1) * width)]);
-  const short = (value) => A.number(Math.round(1000 * value) / 1000);
+  // Three decimals; sums that are equal but for rounding are written equally.
+  const short = (value) => A.number(Math.round((1000 * value).toPrecision(9)) / 1000);
   const even = (values) => Math.max(...values) - Math.min(...values) < 1e-9;
   const cube = (axes, n) => Array(axes).fill(n);
   const tensor = (axes, k, taps) => A.tensor([1, 1, ...cube(axes, k)], taps);

@@ -131,7 +131,8 @@ def verdicts(tmp_path_factory):
     root = tmp_path_factory.mktemp("small")
     for folder in ("book", "tests", "code"):
         (root / folder).mkdir()
-    shutil.copy(ROOT / "tests" / "conftest.py", root / "tests")
+    for name in ("conftest.py", "browser.py"):
+        shutil.copy(ROOT / "tests" / name, root / "tests")
     (root / "pyproject.toml").write_text(
         '[project]\ndependencies = ["numpy"]\noptional-dependencies.book = ["sphinx"]\n'
         '[tool.pytest.ini_options]\ntestpaths = ["tests", "book"]\n'
@@ -175,7 +176,8 @@ def test_a_chapter_edited_since_the_build_is_an_error(verdicts):
 @pytest.mark.parametrize(("ci", "workers", "status"), [("true", "1", 1), ("", "0", 0)])
 def test_a_skipped_test_fails_the_run_in_ci_only(tmp_path, ci, workers, status):
     (tmp_path / "tests").mkdir()
-    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "tests")
+    for name in ("conftest.py", "browser.py"):
+        shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
     (tmp_path / "tests" / "test_skip.py").write_text(
         "import pytest\ndef test_it():\n    pytest.skip('no browser here')\n"
     )

@@ -85,6 +85,61 @@ def walk(page) -> tuple[list[str], list[str]]:
     return faults, left
 
 
+def load_time(page, name: str) -> float:
+    """Milliseconds that the host took to start an explorable."""
+    return page.evaluate("name => performance.getEntriesByName(`upconv ${name}`)[0].duration", name)
+
+
+def announced(page) -> list[str]:
+    """What is said aloud after some operations; what the start has to say is not counted."""
+    return page.evaluate(
+        """async () => {
+        const [el] = restless.live();
+        const regions = [...el.querySelectorAll("[role=status], [aria-live]")];
+        const wait = (time) => new Promise((resolve) => setTimeout(resolve, time));
+        await wait(400);
+        regions.forEach((region) => region.replaceChildren());
+        const draw = restless.random(3);
+        for (let i = 0; i < 20; i += 1) {
+          const all = restless.controls(el);
+          restless.operate(all[Math.floor(draw() * all.length)], draw);
+        }
+        const words = () => regions.map((region) => region.textContent.trim()).filter(Boolean);
+        for (let i = 0; i < 20 && !words().length; i += 1) await wait(50);
+        return words();
+        }"""
+    )
+
+
+def moving(page) -> list[str]:
+    """What moves during operations, for a reader who asked for rest."""
+    page.emulate_media(reduced_motion="reduce")
+    try:
+        page.reload()
+        page.evaluate("restless.play(40, 1)")
+        return page.evaluate(
+            "document.getAnimations().map((one) => one.effect.target.outerHTML.slice(0, 100))"
+        )
+    finally:
+        page.emulate_media(reduced_motion="no-preference")
+
+
+def stands(page, name: str) -> bool:
+    """Whether a reader sees the still figure, with its alt text, and not the explorable."""
+    place = page.locator(f'[data-name="{name}"]').first
+    still = place.locator(".upconv-still svg").first
+    told = still.is_visible() and still.get_attribute("aria-label").strip()
+    return bool(told) and not place.locator(".upconv-live").is_visible()
+
+
+def stands_in_print(page, name: str) -> bool:
+    page.emulate_media(media="print")
+    try:
+        return stands(page, name)
+    finally:
+        page.emulate_media(media="screen")
+
+
 def test_the_book_shows_every_explorable(book):
     assert set(places(book)) == set(NAMES)
 
@@ -107,14 +162,7 @@ def test_it_runs_over_http_and_from_disk(name, site, visit):
 def test_it_is_there_at_once(name, visit):
     taken = []
     for _ in range(5):
-        page = visit(name).page
-        taken.append(
-            page.evaluate(
-                """name => { const [one] = performance.getEntriesByName(`upconv ${name}`);
-                return one.duration }""",
-                name,
-            )
-        )
+        taken.append(load_time(visit(name).page, name))
     assert statistics.median(taken) <= LOAD, taken
 
 
@@ -140,19 +188,7 @@ def test_the_keyboard_reaches_everything_and_is_seen(name, visit):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_changed_is_announced(name, visit):
-    page = visit(name).page
-    page.evaluate(
-        """() => { const el = restless.live()[0];
-        const draw = restless.random(3);
-        for (let i = 0; i < 20; i += 1) {
-          const all = restless.controls(el);
-          restless.operate(all[Math.floor(draw() * all.length)], draw);
-        } }"""
-    )
-    page.wait_for_function(
-        """() => [...restless.live()[0].querySelectorAll("[role=status], [aria-live]")]
-        .some((region) => region.textContent.trim())"""
-    )
+    assert announced(visit(name).page) != []
 
 
 @pytest.mark.parametrize("width", [320, 1440])
@@ -172,37 +208,19 @@ def test_a_finger_can_hit_what_can_be_operated(name, visit):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_moves_for_those_who_asked_for_rest(name, visit):
-    page = visit(name).page
-    page.emulate_media(reduced_motion="reduce")
-    try:
-        page.reload()
-        page.evaluate("restless.play(40, 1)")
-        assert (
-            page.evaluate("document.getAnimations().map((one) => one.effect.target.outerHTML)")
-            == []
-        )
-    finally:
-        page.emulate_media(reduced_motion="no-preference")
+    assert moving(visit(name).page) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_print_shows_the_still_figure(name, visit):
-    page = visit(name).page
-    page.emulate_media(media="print")
-    try:
-        assert page.locator(f'[data-name="{name}"] .upconv-still svg').first.is_visible()
-        assert not page.locator(f'[data-name="{name}"] .upconv-live').first.is_visible()
-    finally:
-        page.emulate_media(media="screen")
+    assert stands_in_print(visit(name).page, name)
 
 
 def test_without_javascript_the_still_figures_stand(browser, book):
     page = browser("--disable-gpu").new_context(java_script_enabled=False).new_page()
     for name, where in places(book).items():
         page.goto(f"{book.as_uri()}/{where}")
-        still = page.locator(f'[data-name="{name}"] .upconv-still svg').first
-        assert still.is_visible()
-        assert still.get_attribute("aria-label").strip()
+        assert stands(page, name), name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -255,7 +273,8 @@ def planted(reader, tmp_path):
         scripts = f"<style>{style}</style>"
         markup = (
             '<div class="upconv-explorable" data-name="planted" data-settings="{&quot;x&quot;:3}">'
-            f"</div><script>{number}{script}{GOOD.replace('%s', line)}</script>"
+            '<div class="upconv-still"><svg aria-label="9" width="9" height="9"></svg></div></div>'
+            f"<script>{number}{script}{GOOD.replace('%s', line)}</script>"
         )
         folder = explorables.FOLDER.as_uri()
         text = PAGE.format(folder=folder, scripts=scripts, markup=markup)
@@ -270,8 +289,11 @@ def test_a_good_explorable_passes(planted, reader):
     page = planted()
     assert violations(page) == []
     assert walk(page) == ([], [])
+    assert announced(page) != []
+    assert moving(page) == []
+    assert stands_in_print(page, "planted")
     assert page.evaluate("[...restless.play(100, 1), ...restless.small()]") == []
-    assert reader.errors == []
+    assert reader.errors + reader.failed + reader.outside == []
 
 
 @pytest.mark.parametrize(
@@ -319,6 +341,48 @@ def test_slow_and_small_controls_are_found(planted):
     assert planted('el.append(make("button", { style: "width: 9px" }, "x"));').evaluate(
         "restless.small()"
     )
+
+
+def test_a_slow_start_is_found(planted):
+    slow = "const end = performance.now() + 220; while (performance.now() < end);"
+    assert load_time(planted(slow), "planted") > LOAD
+
+
+def test_silence_is_found(planted):
+    assert announced(planted("said.element.remove();")) == []
+    # Words at the start are no answer to what a reader does.
+    assert announced(planted("said.say = () => {};")) == []
+
+
+def test_what_moves_is_found(planted):
+    assert moving(planted("square.animate({ opacity: [0, 1] }, 1e6);")) != []
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        ".upconv-live { display: block !important }",
+        ".upconv-still { display: none !important }",
+    ],
+)
+def test_print_that_shows_the_wrong_one_is_found(style, planted):
+    assert not stands_in_print(planted(style=style), "planted")
+
+
+def test_a_still_that_needs_javascript_is_found(planted, browser):
+    address = planted(style=".upconv-still:not([data-live] *) { display: none }").url
+    page = browser("--disable-gpu").new_context(java_script_enabled=False).new_page()
+    page.goto(address)
+    assert not stands(page, "planted")
+
+
+@pytest.mark.parametrize(
+    ("source", "told"), [("https://example.org/x.png", "outside"), ("missing.png", "failed")]
+)
+def test_a_request_that_leaves_the_site_or_fails_is_found(source, told, planted, reader):
+    planted(f"new Image().src = {source!r};")
+    reader.page.wait_for_timeout(100)
+    assert source in " ".join(getattr(reader, told))
 
 
 # The Python side

@@ -1,5 +1,4 @@
-// Sizes: both convolutions on one number line, the sizes that meet in one, the settings between two
-// sizes, and the layer as code.
+// Sizes: both convolutions on a number line, settings from one size to another, the layer as code.
 
 (() => {
 "use strict";
@@ -83,7 +82,7 @@ function code(at) {
 function rows({ geometry, transposed, k, s, p, d, rest, small, large }, fit) {
   const line = large + 2 * p;
   const [reach] = geometry.reach;
-  const input = (n) => (n % 9) + 1; // 1 to 9 over and over; the kernel is 1, 2, 3, …
+  const input = (n) => (n % 9) + 1; // and the kernel is 1, 2, 3, …
   const tint = (q) => (q % 2 ? "odd" : "even");
   const cropped = (n) => n < p || n >= p + large;
   const sums = range(small).map((q) => (transposed ? input(q) : 0));
@@ -100,8 +99,8 @@ function rows({ geometry, transposed, k, s, p, d, rest, small, large }, fit) {
   const end = (n) => (n < line - rest ? "" : "dashed");
   const kept = (n) => (n < p + large - rest ? "bold" : "purple");
   const [above, middle, below] = transposed
-    ? ["input", "added up", "without orange: output"]
-    : ["added up: output", "with orange zeros", "input"];
+    ? ["input", "added up", `${p} cropped at each end: output`]
+    : ["added up: output", `${p} zeros at each end`, "input"];
   const all = [
     [`${above}, size ${small}`, sums.map((value, q) => [s * q + (reach - 1) / 2, value, tint(q)])],
     [`times the kernel, ${s} apart`, stamps],
@@ -132,7 +131,7 @@ function sentence({ transposed, i, o, p, rest }) {
   return `${sizes} output_padding keeps ${rest} more (purple): ${what}.`;
 }
 
-// The sizes that the convolution takes to one, each with the output_padding of its way back.
+// The sizes that meet in one, each with the output_padding of its way back.
 function meetings({ geometry, transposed, small }) {
   const [sizes] = geometry.ambiguous_inputs(small);
   const choices = sizes.map((size) => {
@@ -144,7 +143,7 @@ function meetings({ geometry, transposed, small }) {
   return [`${words}; output_padding says which comes back:`, choices];
 }
 
-const solved = {}; // by the sizes, since to solve takes milliseconds
+const solved = {}; // it takes milliseconds
 
 function ways({ have, want }) {
   const transposed = want > have;
@@ -170,7 +169,7 @@ function render({ model, el }) {
     if (element.textContent !== text) said.say((element.textContent = text));
   };
 
-  // For a size; what is none is refused in the browser's words, and goes with the focus.
+  // What is no size is refused in the browser's words, and goes with the focus.
   function field(label, name) {
     const input = make("input", { type: "number", min: 1, max: MOST, required: "" });
     const show = () => (input.value = model.get(name));
@@ -181,7 +180,7 @@ function render({ model, el }) {
     return make("label", { class: "upconv-control" }, label, input);
   }
 
-  // Shows words, and a button for each [text, settings], pressed where these are the settings.
+  // Shows words, and a button for each [text, settings].
   function offer(element, [text, choices]) {
     const [words, box] = element.children;
     tell(words, text);
@@ -194,7 +193,7 @@ function render({ model, el }) {
     });
   }
 
-  // To turn round keeps both sizes: what came out goes in.
+  // To turn round keeps both sizes.
   const turn = (_, transposed) => model.set({ transposed, input_size: Math.min(at.o, MOST) });
   const operation = choice({
     model: { ...model, set: turn },
@@ -232,7 +231,7 @@ function render({ model, el }) {
     copy.textContent = "Copy";
     offer(meeting, meetings(at));
     offer(way, ways(at));
-    tell(words, sentence(at)); // of all changes, this is heard
+    tell(words, sentence(at)); // last: this is heard
   }
 
   el.append(

@@ -169,11 +169,12 @@ function render({ model, el }) {
     if (element.textContent !== text) said.say((element.textContent = text));
   };
 
-  // What is no size is refused in the browser's words, and goes with the focus.
+  // What is no size is refused in the browser's words and goes with the focus.
   function field(label, name) {
     const input = make("input", { type: "number", min: 1, max: MOST, required: "" });
     const show = () => (input.value = model.get(name));
-    input.oninput = () => input.reportValidity() && model.set(name, input.valueAsNumber);
+    input.oninput = () =>
+      input.validity.valid ? model.set(name, input.valueAsNumber) : input.reportValidity();
     input.onchange = show;
     model.on(`change:${name}`, show);
     show();
@@ -217,7 +218,7 @@ function render({ model, el }) {
   function update() {
     at = read(model.all());
     const { geometry, transposed, i, s, rest } = at;
-    // Every control ends where the settings would become illegal.
+    // No control leads to illegal settings.
     const ends = (name, cap) => limits(geometry, name, i, { transposed, cap });
     Object.entries(CAPS).forEach(([name, cap], n) => {
       let { min, max } = ends(name, name === "output_padding" ? s - 1 : cap);

@@ -171,20 +171,19 @@ function render({ model, el }) {
     if (now) show(now.values, Math.sqrt(now.values.length), now);
   }
 
-  // In each frame the next two heads.
+  // In each frame the next head.
   const queue = [...heads];
   let frame = 0;
   function work() {
     const { moment, pixels } = model.all();
-    for (const head of queue.splice(0, 2)) {
-      queue.push(head);
-      const weights = head.weights[moment];
-      if (!weights) head.loading ??= upconv.load(head.file).catch(failed);
-      else if (!head.shown) {
-        head.moments[moment] ??= autoencoder(weights, encoder, head.decoder);
-        head.shown = head.moments[moment](pixels);
-        show(head);
-      }
+    const head = queue.shift();
+    queue.push(head);
+    const weights = head.weights[moment];
+    if (!weights) head.loading ??= upconv.load(head.file).catch(failed);
+    else if (!head.shown) {
+      head.moments[moment] ??= autoencoder(weights, encoder, head.decoder);
+      head.shown = head.moments[moment](pixels);
+      show(head);
     }
     frame = heads.every(({ shown }) => shown) ? 0 : requestAnimationFrame(work);
     said.say(heads.map(({ name, number }) => `${name}: ${number.textContent}`).join("; "));

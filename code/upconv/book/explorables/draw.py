@@ -18,14 +18,11 @@ FIELD, PERIOD, REPEATS = 7, 8, 3  # latents along an axis, pixels that repeat, h
 ENLARGED = 60  # grey levels from black to white where the answer to a constant is shown
 
 
-def still(
-    garment: str = "Bag", head: str = "transposed k2", moment: int = 7, view: str = "answer"
-) -> Figure:
+def still(garment: str = "Bag", moment: int = 7, view: str = "answer") -> Figure:
     """A picture and what every head makes of it: the figure that stands where no script runs.
 
     Args:
         garment: one of `upconv.book.data.CLASS_NAMES`; its first test image is taken.
-        head: the one that the explorable looks at closely.
         moment: of the training, 0 before it to 7 at its end; the record ``weights`` says which.
         view: "answer", "difference" from the picture, or the answer to a "constant latent".
 
@@ -43,7 +40,6 @@ def still(
     count = len(heads[0].batches)
     for name, value, known in (
         ("garment", garment, data.CLASS_NAMES),
-        ("head", head, [one.name for one in heads]),
         ("moment", moment, range(count)),
         ("view", view, VIEWS),
     ):
@@ -112,10 +108,9 @@ def scripts() -> dict[str, str]:
         >>> list(scripts())[:2]
         ['draw-weights.js', 'draw-blog.js']
     """
-    record = records.load("weights")
-    heads = [trained.load(name) for name in record.results]
-    moments = {head.name: [_packed(head, n) for n in range(len(head.batches))] for head in heads}
-    files = {head.name: f"draw-{trained.slug(head.name)}.js" for head in heads}
+    heads = [trained.load(name) for name in records.load("weights").results]
+    files = [f"draw-{trained.slug(head.name)}.js" for head in heads]
+    last = len(heads[0].batches) - 1
     content = {
         "epochs": [round(batches / 47, 1) for batches in heads[0].batches],
         "encoder": heads[0].layers["encoder"],
@@ -123,34 +118,33 @@ def scripts() -> dict[str, str]:
         "heads": [
             {
                 "name": head.name,
-                "file": files[head.name],
+                "file": file,
                 "decoder": head.layers["decoder"],
-                "weights": moments[head.name][-1],
+                "weights": {last: _packed(head, last)},
             }
-            for head in heads
+            for head, file in zip(heads, files, strict=True)
         ],
     }
     made = {"draw-weights.js": f"upconv.trained = {_json(content)};\n"}
-    for name, packed in moments.items():
-        made[files[name]] = f"(upconv.moments ??= {{}})[{_json(name)}] = {_json(packed[:-1])};\n"
+    for n, (head, file) in enumerate(zip(heads, files, strict=True)):
+        before = {moment: _packed(head, moment) for moment in range(last)}
+        made[file] = f"Object.assign(upconv.trained.heads[{n}].weights, {_json(before)});\n"
     return made
 
 
-def _packed(head: trained.Head, moment: int) -> str:
-    """All tensors of a moment, the mean latent last: a scale, then 24 bits for each number.
+def _packed(head: trained.Head, moment: int) -> list[str]:
+    """The tensors of a moment, the mean latent last; each a scale, then 24 bits for each number.
 
     With 32 bits all heads together would not fit into 300 kB. The scale makes the difference
     as small as that of a rounding: the numbers of a tensor are of one size.
     """
-    parts = []
+    packed = []
     for tensor in (*head.tensors(head.batches[moment]), head.latent[moment]):
         scale = np.float32(np.abs(tensor).max() / (2**23 - 2)) or np.float32(1)
         numbers = np.round(tensor.ravel() / np.float64(scale)).astype("<i4")
-        parts += [
-            scale.astype("<f4").tobytes(),
-            numbers.view(np.uint8).reshape(-1, 4)[:, :3].tobytes(),
-        ]
-    return _base64(b"".join(parts))
+        bits = numbers.view(np.uint8).reshape(-1, 4)[:, :3]
+        packed.append(_base64(scale.astype("<f4").tobytes() + bits.tobytes()))
+    return packed
 
 
 def _base64(content: bytes) -> str:

@@ -70,8 +70,8 @@ y[(plane * 2 * N + row) * 2 * N + column] = sum;`,
 
 // ---- Forms ----
 
-// All are one layer: nearest upsampling and a 3×3 convolution is also a transposed convolution,
-// its collapsed form. Here are their kernels one after the other, their weight, and its size.
+// Of one layer: the last form is nearest upsampling and a convolution, the others are what it
+// collapses to. Their kernels one after the other, their weight, and its size.
 const FORMS = {
   gather: [["gather"], "collapsed", 4],
   zero_insertion: [["insert", "convolve"], "flipped", 4],
@@ -140,7 +140,7 @@ async function on_gpu(adapter, arrays) {
     throw Error("the GPU has too little memory. Choose a smaller layer.");
 
   async function compile({ text, planes, side, names }) {
-    device.queue.writeBuffer(buffers.y, 0, new Float32Array(y.length)); // of another form
+    device.queue.writeBuffer(buffers.y, 0, new Float32Array(y.length)); // clear
     const code = `
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -263,8 +263,7 @@ async function race(machine, forms, want, step) {
       step(`Round ${rounds + 1} of ${ROUNDS}`);
       form.last = (await sample(form)) / form.repeats;
     }
-    const seen = hidings === before && !document.hidden;
-    const good = seen && right.every(({ last }) => last > 0);
+    const good = hidings === before && !document.hidden && right.every(({ last }) => last > 0);
     if (good) for (const { samples, last } of right) samples.push(last);
     rounds += good;
     dropped += !good;
@@ -319,10 +318,7 @@ function render({ model, el }) {
   const state = make("p");
   const table = make("table", { class: "upconv-race" });
   const said = announcer();
-  const tell = (words, more = "") => {
-    state.textContent = words;
-    said.say(`${words} ${more}`);
-  };
+  const tell = (words) => said.say((state.textContent = words));
   const go = button("Run", () => (current ? show("Stopped.") : start()));
   go.dataset.slow = "";
   const copy = button("Copy as JSON", async () => {
@@ -346,7 +342,8 @@ function render({ model, el }) {
     const row = (pair, n) => `<tr><th scope="row">${forms[n].title}${pair.map(cell).join("")}`;
     const heads = ["Form", "Multi&shy;plications", "Time"].map((head) => `<th scope="col">${head}`);
     table.innerHTML = `<thead><tr>${heads.join("")}<tbody>${pairs.map(row).join("")}`;
-    tell(words, table.innerText);
+    tell(words);
+    said.say(`${words} ${table.innerText}`);
   }
 
   async function start() {

@@ -102,25 +102,6 @@ def flipped(weight):
     return np.flip(np.swapaxes(weight, 0, 1), tuple(range(2, weight.ndim)))
 
 
-def inserted(x, geometry):
-    """Every input at the place where the last tap of the flipped kernel first meets it."""
-    size = [
-        o + reach - 1
-        for o, reach in zip(geometry.transposed_shape(x.shape[2:]), geometry.reach, strict=True)
-    ]
-    result = np.zeros((*x.shape[:2], *size))
-    for position in np.ndindex(*x.shape[2:]):
-        place = tuple(
-            q * s + reach - 1 - before
-            for q, s, reach, (before, _) in zip(
-                position, geometry.stride, geometry.reach, geometry.padding, strict=True
-            )
-        )
-        if all(0 <= m < n for m, n in zip(place, size, strict=True)):
-            result[:, :, *place] = x[:, :, *position]
-    return result
-
-
 def collapse(weight, scale, options):
     collapsed = factor.collapse(torch.from_numpy(weight), scale, **options)
     return {"weight": collapsed.weight, "geometry": settings_of(collapsed.geometry)}
@@ -129,10 +110,6 @@ def collapse(weight, scale, options):
 def max_pool(x, geometry):
     values, indices = pooling.max_pool(torch.from_numpy(x), geometry)
     return {"values": values, "indices": indices}
-
-
-def grid_energy(image, stride):
-    return checkerboard.grid_energy(image, (stride,) * (image.ndim - 2)).ravel().tolist()
 
 
 def relative_grid(image, stride):
@@ -169,9 +146,7 @@ PYTHON = {
     "connections": connections,
     "conv": definition.conv,
     "conv_transpose": definition.conv_transpose,
-    "zero_insertion": definition.conv_transpose,
     "flipped": flipped,
-    "inserted": inserted,
     "interpolate": lambda x, options: resample.interpolate(torch.from_numpy(x), **options),
     "collapse": collapse,
     "divide": lambda *args: on_tensors(factor.divide)(*args)._asdict(),
@@ -181,9 +156,7 @@ PYTHON = {
     "insert_zeros": on_tensors(pooling.insert_zeros),
     "overlap": lambda *args: checkerboard.overlap(*args)[None, None],
     "phase_gains": checkerboard.phase_gains,
-    "imbalance": checkerboard.imbalance,
     "project": checkerboard.project,
-    "grid_energy": grid_energy,
     "relative_grid": relative_grid,
     "bilinear_": on_tensors(layers.bilinear_),
     "random": random,
@@ -191,7 +164,7 @@ PYTHON = {
 }
 EXACT = {
     *("Geometry", "output_shape", "transposed_shape", "ambiguous_inputs", "adjoint_to", "solve"),
-    *("limits", "connections", "flipped", "inserted", "max_pool", "insert_zeros", "overlap"),
+    *("limits", "connections", "flipped", "max_pool", "insert_zeros", "overlap"),
     "number",
 }
 
@@ -293,11 +266,9 @@ def convolutions(vectors, chance):
             vectors.add("connections", geometry, small, x.shape[2:])
     for _ in range(250):
         x, weight, geometry = chance.tensors(True)
-        for call in ("conv_transpose", "zero_insertion"):
-            vectors.add(call, x, weight, geometry)
         bias = chance.normal(weight.shape[1]).tolist()
-        vectors.add("conv_transpose", x, weight, geometry, bias)
-        vectors.add("inserted", x, geometry)
+        for more in ([], [bias]):
+            vectors.add("conv_transpose", x, weight, geometry, *more)
         vectors.add("flipped", weight)
 
 
@@ -350,26 +321,16 @@ def checkerboards(vectors, chance):
         kernel = chance.integers(axes, 1, 5 if axes < 3 else 3)
         weight = chance.normal(2, 2, *kernel)
         vectors.add("phase_gains", weight, stride)
-        vectors.add("imbalance", weight, stride)
-        vectors.add("imbalance", checkerboard.project(weight, stride), stride)  # 0 but for rounding
         for onto in ("flat", "factorable"):
             vectors.add("project", weight, stride, onto)
         vectors.add("overlap", kernel, chance.integer(1, 3), chance.integer(1, 4 - axes))
         stride = chance.integer(1, 3 if axes < 3 else 2)
         size = [4 * stride - 2 + chance.integer(0, 5) for _ in range(axes)]
-        vectors.add("grid_energy", chance.normal(2, 2, *size), stride)
+        vectors.add("relative_grid", chance.normal(2, 2, *size), stride)
         period = np.indices(size).sum(0) % stride + 0.1 * chance.normal(1, 1, *size)
-        vectors.add("grid_energy", period, stride)
         vectors.add("relative_grid", period, stride)
-    flat, nothing = np.full((1, 1, 9, 9), 0.1), np.zeros((1, 1, 9, 9))
-    for image in (flat, nothing):
-        vectors.add("grid_energy", image, 2)
+    for image in (np.full((1, 1, 9, 9), 0.1), np.zeros((1, 1, 9, 9))):
         vectors.add("relative_grid", image, 2)
-    vectors.add("imbalance", nothing, 2)
-    # A grid of a few roundings, in numbers that both languages average without rounding.
-    vectors.add(
-        "grid_energy", 1 + 8 * np.finfo(float).eps * (np.indices((10, 10)) % 2)[:1, None], 2
-    )
 
 
 def first_weights(vectors, chance):
@@ -406,12 +367,12 @@ def bad_settings(vectors, chance):
         for call in ("output_shape", "transposed_shape", "ambiguous_inputs", "adjoint_to"):
             vectors.add(call, plain, size)
     x, weight = chance.normal(1, 4, 5), chance.normal(4, 2, 3)
-    for call, rows in {"conv": 2, "conv_transpose": 4, "zero_insertion": 4}.items():
+    for call, rows in {"conv": 2, "conv_transpose": 4}.items():
         vectors.add(call, x[:, :rows], weight, Geometry(3))
         vectors.add(call, x[:, :3], weight, Geometry(3))
         vectors.add(call, x[:, :rows], weight, Geometry(2))
         vectors.add(call, x[:0, :rows], weight, Geometry(3))  # an empty batch is no fault
-    vectors.add("zero_insertion", x, weight, Geometry(3, padding=4))
+    vectors.add("conv_transpose", x, weight, Geometry(3, padding=4))
     for options in ({"padding": 3}, {"padding": -1}, {"padding": [[0, 3]]}):
         vectors.add("collapse", weight, 2, options)
     for name, cap in {"kernel": 0, "padding": -1, "input_shape": 0}.items():

@@ -248,20 +248,6 @@ function flipped(weight) {
   return tensor([columns, rows, ...kernel], data);
 }
 
-// With zeros between the values, and so many around them as the kernel needs.
-function inserted(x, geometry) {
-  const size = geometry.transposed_shape(x.shape.slice(2));
-  return multiply(x, (_, axis) => {
-    const { s, before, reach } = geometry.letters[axis];
-    return copies(range(before + 1 - reach, before + size[axis]), s);
-  });
-}
-
-function zero_insertion(x, weight, geometry) {
-  const { kernel, dilation } = geometry;
-  return conv(inserted(x, geometry), flipped(weight), new Geometry({ kernel, dilation }));
-}
-
 // ---- Upsampling, pooling ----
 
 // Linear with half pixels, align_corners=False: border values repeat.
@@ -347,23 +333,7 @@ function overlap(kernel, stride, layers) {
 const phase_gains = (weight, stride) =>
   multiply(weight, (k) => range(0, stride).map((r) => range(r, k, stride).map((t) => [t, 1])));
 
-const mean = (values) => sum(values) / values.length;
-
-const mean_square = (values) => mean(values.map((value) => value ** 2));
-
-function variance(values) {
-  const middle = mean(values);
-  return mean_square(values.map((value) => value - middle));
-}
-
-const ROUNDING = (64 * Number.EPSILON) ** 2; // of a mean square, what may be left of 0
-
-function imbalance(weight, stride) {
-  const gains = phase_gains(weight, stride);
-  const size = mean_square(gains.data);
-  if (size <= ROUNDING * mean_square(weight.data)) return 0;
-  return Math.sqrt(mean(images(gains).map(variance)) / size);
-}
+const mean_square = (values) => sum(values.map((value) => value ** 2)) / values.length;
 
 // The matrix that takes taps to the nearest ones whose phases all have the same gain. Its n taps
 // correct a gain together, the easier the more they are: so the common gain is the mean of the
@@ -394,16 +364,6 @@ function without_smooth(image, s) {
   const under = (m) => range(1 - s, s).map((t) => [m + t, (s - Math.abs(t)) / s ** 2]);
   const x = multiply(image, (n) => copies(inner(n)));
   return [x, minus(x, multiply(image, (n) => inner(n).map(under)))];
-}
-
-// For each image the share of its variance that is a grid, without what is smooth.
-function grid_energy(image, stride) {
-  const [x, rest] = without_smooth(image, stride);
-  const grids = images(phase_gains(rest, stride)); // sums over the periods
-  return images(x).map((pixels, n) => {
-    const whole = Math.max(variance(pixels), ROUNDING * mean_square(pixels)) || 1;
-    return variance(grids[n]) / (pixels.length / grids[n].length) ** 2 / whole;
-  });
 }
 
 // For each image the root mean square of what is not smooth, divided by its own.
@@ -446,10 +406,10 @@ function number(value) {
 
 (globalThis.upconv ??= {}).arithmetic = {
   Geometry, solve, limits,
-  tensor, connections, conv, conv_transpose, flipped, inserted, zero_insertion,
+  tensor, connections, conv, conv_transpose, flipped,
   interpolate, collapse, divide,
   average_pool_gradient, max_pool, max_pool_gradient, insert_zeros,
-  overlap, phase_gains, imbalance, project, grid_energy, relative_grid,
+  overlap, phase_gains, project, relative_grid,
   bilinear_, random, number,
 };
 })();

@@ -26,7 +26,6 @@ function model_of(values) {
       const events = changed.map((key) => `change:${key}`).concat(changed.length ? "change" : []);
       for (const [, told] of listeners.filter(([event]) => events.includes(event))) told();
     },
-    save_changes() {}, // there is no kernel at the other end
   };
 }
 
@@ -85,9 +84,9 @@ function bind(model, name, show) {
 let ids = 0;
 
 // A slider bound to a setting. `bound(min, max)` moves its limits, and the setting with them.
-function slider({ model, name, label, min = 0, max = 10, step = 1, text = number }) {
+function slider({ model, name, label, min = 0, max = 10, text = number }) {
   const id = `upconv-slider-${++ids}`;
-  const input = make("input", { type: "range", id, min, max, step });
+  const input = make("input", { type: "range", id, min, max });
   const output = make("output", { for: id });
   const show = () => {
     input.value = model.get(name);
@@ -142,37 +141,30 @@ function announcer() {
 
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
-// A table of numbers through which the arrow keys lead. `onpoint(row, column)` is called when a
-// cell is pointed at or has the focus, `onpoint(null)` when it is left. `fill` shows numbers, their
-// tint from −1 (orange) to 1 (blue); `mark` sets cells off by what kind(row, column) gives.
+// A table of numbers through which the arrow keys lead. `onpoint(row, column)` tells of a cell that
+// is pointed at or has the focus. `fill` shows numbers, their tint from −1 (orange) to 1 (blue);
+// `mark` sets cells off by what kind(row, column) gives.
 function grid({ label, onpoint = () => {} }) {
   let cells = [];
   const each = (action) =>
     cells.forEach((line, row) => line.forEach((cell, column) => action(cell, row, column)));
-  const place = ({ target }) => {
+  const place = (cell) => [cell.parentNode.rowIndex, cell.cellIndex];
+  const point = ({ target }) => {
     const cell = target.closest("td");
-    return cell ? [cell.parentNode.rowIndex, cell.cellIndex] : null;
+    if (cell) onpoint(...place(cell));
   };
-  const point = (event) => {
-    const at = place(event);
-    if (at) onpoint(...at);
-  };
-  const leave = () => onpoint(null);
   const table = make("table", {
     class: "upconv-grid",
     role: "grid",
     "aria-label": label,
     onpointerover: point,
     onpointerdown: point,
-    onpointerleave: leave,
-    onfocusout: leave,
     onfocusin(event) {
-      const cell = event.target.closest("td");
-      each((other) => (other.tabIndex = other === cell ? 0 : -1));
+      each((cell) => (cell.tabIndex = cell === event.target ? 0 : -1));
       point(event);
     },
     onkeydown(event) {
-      const [row, column] = place(event);
+      const [row, column] = place(event.target);
       const [down, right] = STEPS[event.key] ?? [0, { Home: -column, End: Infinity }[event.key]];
       if (right === undefined) return;
       event.preventDefault();

@@ -28,17 +28,18 @@ const total = (links) => links.reduce((sum, { value }) => sum + value, 0);
 const reach_of = ({ kernel, dilation }) => dilation * (kernel - 1) + 1;
 
 function output_size(settings) {
-  const { input_size, stride, padding, output_padding } = settings;
-  const rest = reach_of(settings) - 2 * padding;
-  if (is_forward(settings)) return Math.floor((input_size - rest) / stride) + 1;
-  return (input_size - 1) * stride + rest + output_padding;
+  const to = is_forward(settings) ? "output_shape" : "transposed_shape";
+  return new Geometry(settings)[to](settings.input_size)[0];
 }
 
 function legal(settings) {
-  const { axes, input_size, stride, dilation, output_padding } = settings;
-  const size = output_size(settings);
-  const room = is_forward(settings) ? 1 : Math.max(stride, dilation);
-  return size >= 1 && Math.max(size, input_size) <= LONGEST[axes] && output_padding < room;
+  const { axes, input_size, output_padding } = settings;
+  if (is_forward(settings) && output_padding) return false;
+  try {
+    return Math.max(output_size(settings), input_size) <= LONGEST[axes];
+  } catch {
+    return false;
+  }
 }
 
 // All between the ends of a slider is legal, too: no condition comes and goes as a setting grows.
@@ -138,7 +139,7 @@ function table(title, things, columns, point, text) {
   const rows = range(things.length / columns).map((row) =>
     things.slice(row * columns, (row + 1) * columns),
   );
-  const onpoint = (row, column) => rows[row] && point(rows[row][column]);
+  const onpoint = (row, column) => point(rows[row][column]);
   const { element, fill, mark, cell } = grid({ label: title, onpoint });
   const names = (row, column, words) => {
     const { name, phase } = rows[row][column];

@@ -139,7 +139,7 @@ function render({ model, el }) {
   );
   const control = (name, label, max) => slider({ model, name, label, min: 1, max });
   const layers = control("layers", "Layers", 3);
-  const onpoint = (row, column) => row !== null && model.set({ row, column });
+  const onpoint = (row, column) => model.set({ row, column });
   const counted = grid({ label: "Stamps that meet", onpoint });
   const summed = grid({ label: "Sum of their taps", onpoint });
   const answers = block("stage");

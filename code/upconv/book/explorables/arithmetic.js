@@ -8,8 +8,8 @@
 (() => {
 "use strict";
 
-function fail(name, got, wanted) {
-  throw new RangeError(`${name}: got ${JSON.stringify(got)}; want ${wanted}`);
+function fail(name, got) {
+  throw new RangeError(`${name}: got ${JSON.stringify(got)}`);
 }
 
 const sum = (numbers) => numbers.reduce((total, n) => total + n, 0);
@@ -27,7 +27,7 @@ const positions = (size) => choices(size.map((n) => range(0, n)));
 
 function per_axis(name, value, axes) {
   const entries = Array.isArray(value) ? value : Array(axes).fill(value);
-  return entries.length === axes ? entries : fail(name, value, `${axes} entries`);
+  return entries.length === axes ? entries : fail(name, value);
 }
 
 const least_of = (name) => (name.endsWith("padding") ? 0 : 1);
@@ -35,21 +35,19 @@ const least_of = (name) => (name.endsWith("padding") ? 0 : 1);
 function integers(name, value, axes) {
   const entries = per_axis(name, value, axes);
   if (entries.every((n) => Number.isSafeInteger(n) && n >= least_of(name))) return entries;
-  fail(name, value, `integers from ${least_of(name)}`);
+  fail(name, value);
 }
-
-// ---- Sizes ----
 
 class Geometry {
   constructor({ kernel, stride = 1, padding = 0, dilation = 1, output_padding = 0 }) {
     const axes = Array.isArray(kernel) ? kernel.length : 1;
-    if (axes < 1 || axes > 3) fail("kernel", kernel, "1 to 3 axes");
+    if (axes < 1 || axes > 3) fail("kernel", kernel);
     const given = { kernel, stride, dilation, output_padding };
     for (const name in given) this[name] = integers(name, given[name], axes);
     const pairs = per_axis("padding", padding, axes); // before and after
     this.padding = pairs.map((pair) => integers("padding", pair, 2));
     for (const { s, d, a } of this.letters)
-      if (a >= Math.max(s, d)) fail("output_padding", a, "less than stride or dilation");
+      if (a >= Math.max(s, d)) fail("output_padding", a);
   }
 
   get axes() {
@@ -76,7 +74,7 @@ class Geometry {
 
   output_shape(input_shape) {
     return this.#sizes("input_shape", input_shape, (i, { s, p, reach }) => {
-      if (i + p < reach) fail("input_shape", i, "more");
+      if (i + p < reach) fail("input_shape", i);
       return Math.floor((i + p - reach) / s) + 1;
     });
   }
@@ -84,7 +82,7 @@ class Geometry {
   transposed_shape(input_shape) {
     return this.#sizes("input_shape", input_shape, (i, { s, a, p, reach }) => {
       const out = (i - 1) * s + reach - p + a;
-      return out > 0 ? out : fail("padding", this.padding, "less");
+      return out > 0 ? out : fail("padding", this.padding);
     });
   }
 
@@ -93,7 +91,7 @@ class Geometry {
     return this.#sizes("output_shape", output_shape, (o, { s, p, reach }) => {
       const smallest = (o - 1) * s + reach - p;
       const sizes = range(Math.max(smallest, 1), smallest + s);
-      return sizes.length ? sizes : fail("output_shape", o, "more");
+      return sizes.length ? sizes : fail("output_shape", o);
     });
   }
 
@@ -136,16 +134,14 @@ function limits(geometry, name, input_shape, { transposed, cap }) {
     const settings = { ...geometry, input_shape, [name]: Array(geometry.axes).fill(n) };
     return attempt(settings, transposed);
   });
-  if (!legal.length) fail("cap", cap, "more");
+  if (!legal.length) fail("cap", cap);
   return { min: legal[0], max: legal.at(-1) };
 }
-
-// ---- Tensors ----
 
 const filled = (shape, value) => ({ shape, data: new Float64Array(product(shape)).fill(value) });
 
 function tensor(shape, data) {
-  if (data.length !== product(shape)) fail("data", data.length, `${product(shape)} numbers`);
+  if (data.length !== product(shape)) fail("data", data.length);
   return { shape, data: Float64Array.from(data) };
 }
 
@@ -178,8 +174,6 @@ const copies = (indices, step = 1) => indices.map((index) => [[index / step, 1]]
 
 const minus = (x, y) => ({ ...x, data: x.data.map((value, n) => value - y.data[n]) });
 
-// ---- Convolution ----
-
 // Tap t joins position q of the small side with position q * stride + t * dilation - padding of
 // the large side. Positions and taps count row by row.
 function connections({ kernel, letters }, small_size, large_size) {
@@ -208,8 +202,8 @@ function connect(from, to, x, weight, geometry, bias) {
   const [rows, columns, ...kernel] = weight.shape;
   const transposed = from === "small";
   const [wanted, out_channels] = transposed ? [rows, columns] : [columns, rows];
-  if (channels !== wanted) fail("x", x.shape, `${wanted} channels`);
-  if (`${kernel}` !== `${geometry.kernel}`) fail("weight", kernel, geometry.kernel);
+  if (channels !== wanted) fail("x", x.shape);
+  if (`${kernel}` !== `${geometry.kernel}`) fail("weight", kernel);
   const sizes = { [from]: size, [to]: reached(geometry, size, transposed) };
   const { tap, [from]: read, [to]: write } = connections(geometry, sizes.small, sizes.large);
   const y = filled([batch, out_channels, ...sizes[to]], 0);
@@ -247,8 +241,6 @@ function flipped(weight) {
   );
   return tensor([columns, rows, ...kernel], data);
 }
-
-// ---- Upsampling, pooling ----
 
 // Linear with half pixels, align_corners=False: border values repeat.
 function interpolate(x, { scale_factor: s, mode = "nearest" }) {
@@ -319,8 +311,6 @@ function max_pool_gradient(gradient, indices, input_shape) {
 
 const insert_zeros = (x, stride, size) =>
   multiply(x, (_, axis) => copies(range(0, size[axis]), stride));
-
-// ---- Checkerboards ----
 
 // How many ways lead to each output of a period: through one layer, how many stamps meet there.
 function overlap(kernel, stride, layers) {

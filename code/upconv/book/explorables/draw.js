@@ -5,7 +5,7 @@
 (() => {
 const { Geometry, tensor, conv, conv_transpose, max_pool, interpolate, insert_zeros } =
   upconv.arithmetic;
-const { make, slider, choice, toggle, button, announcer, picture } = upconv.ui;
+const { make, slider, choice, button, announcer, picture } = upconv.ui;
 
 const SIDE = 28;
 
@@ -215,10 +215,11 @@ function render({ model, el }) {
   const text = (moment) => epochs[moment];
   const scrub = slider({ model, name: "moment", label: "epochs", max: last, text });
   const view = choice({ model, name: "view", label: "show", options: VIEWS });
-  const eraser = toggle({ model, name: "eraser", label: "eraser" });
+  const options = [[false, "draw"], [true, "erase"]];
+  const pen = choice({ model, name: "eraser", label: "pen", options });
   const box = (kind, ...content) => make("div", { class: `upconv-${kind}` }, ...content);
   const tile = ({ name, number, element }) => make("p", {}, element, `${name} `, number);
-  const yours = box("panel", pad.element, eraser.element, perfect);
+  const yours = box("panel", pad.element, pen.element, perfect);
   el.append(
     box("choice", ...Object.entries({ nothing, ...garments }).map(thumbnail)),
     box("stage", scrub.element, view.element),

@@ -117,14 +117,6 @@ function choice({ model, name, label, options }) {
   return { element };
 }
 
-// A setting that is on or off.
-function toggle({ model, name, label }) {
-  const onchange = () => model.set(name, input.checked);
-  const input = make("input", { type: "checkbox", onchange });
-  bind(model, name, () => (input.checked = model.get(name)));
-  return { element: make("label", { class: "upconv-toggle" }, input, label) };
-}
-
 const button = (text, onclick) =>
   make("button", { type: "button", class: "upconv-button", onclick }, text);
 
@@ -211,5 +203,5 @@ function picture({ label }) {
   return { element, show };
 }
 
-upconv.ui = { make, slider, choice, toggle, button, announcer, grid, picture };
+upconv.ui = { make, slider, choice, button, announcer, grid, picture };
 })();

@@ -54,7 +54,8 @@ function turned(settings, old) {
   let wanted = settings;
   if (is_forward(settings) !== is_forward(old)) {
     wanted = { ...settings, input_size: output_size(old), output_padding: 0 };
-    if (is_forward(old)) wanted.output_padding = old.input_size - output_size(wanted);
+    const over = old.input_size + 2 * old.padding - reach_of(old); // the last window leaves a rest
+    if (is_forward(old)) wanted.output_padding = over % old.stride;
   }
   return legal(wanted) ? wanted : { ...wanted, ...LEAST, input_size: 4, kernel: 3 };
 }

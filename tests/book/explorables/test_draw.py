@@ -145,7 +145,7 @@ def test_what_stands_in_the_page_is_right_for_random_settings(live):
             if change == 0:
                 wear(page, chance.choice(data.CLASS_NAMES))
             elif change == 1:
-                page.get_by_label("eraser").set_checked(chance.random() < 0.5)
+                choose(page, chance.choice(["draw", "erase"]))
                 stroke(page, *[(chance.random(), chance.random()) for _ in range(3)])
             elif change == 2:
                 view = chance.choice(draw.VIEWS)
@@ -187,11 +187,11 @@ def test_a_pointer_draws_lines_and_erases_them(live):
     assert (drawn[14, 4:25] == 1).all()
     assert_allclose(drawn[[13, 15], 4:25], 0.75, atol=0.05)  # 2.5 pixels wide
     assert drawn[:13].max() == drawn[16:].max() == 0
-    page.get_by_label("eraser").check()
+    choose(page, "erase")
     stroke(page, (0.11, 14.5 / 28), (0.5, 14.5 / 28))
     assert pixels(page)[14, 4:14].max() == 0
     assert pixels(page)[14, 17:25].min() == 1
-    page.get_by_label("eraser").uncheck()
+    choose(page, "draw")
     before = pixels(page)
     stroke(page, (1.05, 0.1), (0.9, 0.1))  # pressed beside the pad: from its edge
     assert (pixels(page) != before).nonzero()[0].max() <= 5

@@ -104,7 +104,7 @@ function drawing_pad(model, said) {
     cursor.style.translate = at.map((n) => `${100 * n - 50}%`).join(" ");
   };
   const draw = (place) => {
-    pen.strokeStyle = model.get("eraser") ? "black" : "white";
+    pen.strokeStyle = model.get("pen") === "erase" ? "black" : "white";
     pen.beginPath();
     pen.moveTo(...at);
     move(place);
@@ -161,7 +161,7 @@ function render({ model, el }) {
   const heads = upconv.trained.heads.map((head) => {
     return { ...head, number: make("b"), moments: [], ...picture({ label: head.name }) };
   });
-  model.set({ eraser: false, heads });
+  model.set({ pen: "draw", heads });
   const said = announcer();
   const perfect = make("p");
 
@@ -215,8 +215,8 @@ function render({ model, el }) {
   const text = (moment) => epochs[moment];
   const scrub = slider({ model, name: "moment", label: "epochs", max: last, text });
   const view = choice({ model, name: "view", label: "show", options: VIEWS });
-  const options = [[false, "draw"], [true, "erase"]];
-  const pen = choice({ model, name: "eraser", label: "pen", options });
+  const options = ["draw", "erase"].map((use) => [use, use]);
+  const pen = choice({ model, name: "pen", label: "pen", options });
   const box = (kind, ...content) => make("div", { class: `upconv-${kind}` }, ...content);
   const tile = ({ name, number, element }) => make("p", {}, element, `${name} `, number);
   const yours = box("panel", pad.element, pen.element, perfect);

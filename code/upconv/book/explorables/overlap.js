@@ -1,6 +1,6 @@
 // Overlap and phases: how many stamps meet in each phase, what their taps add up to, what becomes
-// of a constant and of a ramp, and the remedies. All layers have the same kernel, from one channel
-// to one.
+// of a constant and of a ramp, and the remedies. All layers have the same kernel, one channel to
+// one.
 
 (() => {
 "use strict";
@@ -47,6 +47,7 @@ const bilinear = (now) =>
   fitted({ ...now, weight: A.bilinear_(ones({ ...now, ...tent(now) }), now.stride) });
 
 const MAKERS = { ones, torch: drawn, keras: drawn, bilinear, hand: fitted };
+
 // ---- Buttons: the settings that they change ----
 
 const by_hand = (weight) => ({ weights: "hand", kernel: weight.shape.at(-1), weight });
@@ -84,7 +85,7 @@ const BUTTONS = {
 // the gains, and a ramp x[n] = s n becomes m times the gain, less the sum of w[t] t.
 function measured({ axes, stride, layers, weight }) {
   const geometry = new A.Geometry({ kernel: weight.shape.slice(2), stride });
-  let composed = weight; // of all layers
+  let composed = weight;
   for (let n = 1; n < layers; n++) composed = A.conv_transpose(composed, weight, geometry);
   const period = stride ** layers;
   const reach = composed.shape.at(-1);
@@ -93,10 +94,10 @@ function measured({ axes, stride, layers, weight }) {
   const [gains, less] = [composed, moments].map((taps) => A.phase_gains(taps, period).data);
   const counts = A.overlap(geometry.kernel, stride, layers).data;
   const side = 4 * Math.max(period, 6);
-  const first = Math.max(reach - period, 0); // behind what the border reaches
+  const first = Math.max(reach - period, 0); // past the border's reach
   const images = [(r) => gains[r], (r, m) => gains[r] * m - less[r]].map((value) =>
     list(side ** 2, (n) => {
-      const row = axes === 2 ? first + Math.floor(n / side) : 0; // one axis: equal rows
+      const row = axes === 2 ? first + Math.floor(n / side) : 0;
       const column = first + (n % side);
       return value((row % period) * period + (column % period), row + column);
     }),
@@ -113,11 +114,10 @@ const panel = (element, ...more) =>
 const group = (label, buttons) =>
   make("fieldset", { class: "upconv-choice" }, make("legend", {}, label), ...buttons);
 
-// An answer as a picture, and its first row as a line above zero.
-function answer(label, values, side) {
+// An answer as a picture, and its first row as a line.
+function answer({ element, show }, label, values, side) {
   const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
-  const { element, show } = picture({ label });
-  show(values, side, { low, high });
+  show(values, side, { low, high, label });
   const unit = side / 3 / (high - low || 1);
   const steps = values.slice(0, side).map((value) => `V${-value * unit}h1`);
   const line = make("svg:path", { d: `M0 0${steps.join("")}V0Z` });
@@ -133,7 +133,7 @@ function render({ model, el }) {
 
   const buttons = Object.entries(BUTTONS).map(([name, act]) =>
     button(name, () => {
-      const seed = model.get("seed") + 1; // new numbers, if any are drawn
+      const seed = model.get("seed") + 1; // for new numbers
       model.set({ seed, ...act({ ...state(), seed }) });
     }),
   );
@@ -143,6 +143,7 @@ function render({ model, el }) {
   const counted = grid({ label: "Stamps that meet", onpoint });
   const summed = grid({ label: "Sum of their taps", onpoint });
   const answers = block("stage");
+  const pictures = [picture({}), picture({})];
   const said = announcer();
 
   const taps = make("table", { class: "upconv-grid", "aria-label": "Taps", onfocusout: draw });
@@ -156,7 +157,7 @@ function render({ model, el }) {
   };
 
   function draw() {
-    layers.bound(1, model.get("stride") < 3 ? 3 : 2); // a period of 9 can still be read
+    layers.bound(1, model.get("stride") < 3 ? 3 : 2); // a period of 9 at most
     const now = state();
     const { axes, kernel, stride, weight } = now;
     const { period, side, counts, gains, images, shares } = measured(now);
@@ -189,10 +190,10 @@ function render({ model, el }) {
     const labels = ["A constant: ", "A ramp: "].map(
       (name, n) => name + (shares[n] < 1e-9 ? "no grid" : `grid ${A.number(shares[n])}`),
     );
-    answers.replaceChildren(...labels.map((label, n) => answer(label, images[n], side)));
+    if (answers.textContent !== labels.join("")) said.say(labels.join("; "));
+    answers.replaceChildren(...pictures.map((one, n) => answer(one, labels[n], images[n], side)));
     buttons[2].disabled = MAKERS[now.weights] !== drawn;
     buttons.at(-1).disabled = kernel + stride > 7;
-    said.say(labels.join("; "));
   }
 
   const kinds = Object.keys(MAKERS).map((kind) => [kind, kind]);
@@ -207,13 +208,7 @@ function render({ model, el }) {
       choice({ model, name: "weights", label: "Weights", options: kinds }).element,
       group("Remedies", buttons.slice(3)),
     ),
-    block(
-      "stage",
-      panel(counted.element),
-      panel(summed.element),
-      answers,
-      panel(taps),
-    ),
+    block("stage", panel(counted.element), panel(summed.element), answers, panel(taps)),
     said.element,
   );
   model.on("change", draw);

@@ -306,14 +306,8 @@ def test_taps_by_hand_go_from_one_axis_to_two_and_back(figure):
     page = figure(kernel=3, axes=1, weights="bilinear")
     page.write("0", "0.25")
     page.choose("two")
-<<<<<<< HEAD
-    np.testing.assert_allclose(
-        page.shown[0, 0], np.outer([0.25, 1, 0.5], [0.25, 1, 0.5]), atol=1e-3
-    )
-=======
     wanted = np.outer([0.25, 1, 0.5], [0.25, 1, 0.5])
     np.testing.assert_allclose(page.shown[0, 0], wanted, atol=1e-3)  # three decimals
->>>>>>> overlap
     page.choose("one")
     np.testing.assert_allclose(page.weight[0, 0], [0.25, 1, 0.5])
     check(page)

@@ -234,7 +234,8 @@ def test_keys_move_a_weight_and_the_page_says_what_came_of_it(live):
     weight.press("ArrowUp")
     page.get_by_text("Factorable").wait_for()
     page.wait_for_function(
-        "document.querySelector('.upconv-said').textContent === 'Factorable. 0 of 8 outputs differ.'"
+        "words => document.querySelector('.upconv-said').textContent === words",
+        arg="Factorable. 0 of 8 outputs differ.",
     )
     weight.press("Home")
     assert weight.get_attribute("aria-valuetext") == "−6"

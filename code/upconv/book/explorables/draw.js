@@ -5,7 +5,7 @@
 (() => {
 const { Geometry, tensor, conv, conv_transpose, max_pool, interpolate, insert_zeros } =
 	upconv.arithmetic;
-const { make, slider, choice, button, announcer, picture } = upconv.ui;
+const { make, box, slider, choice, button, announcer, picture } = upconv.ui;
 
 const SIDE = 28;
 
@@ -147,7 +147,7 @@ function drawing_pad(model, said) {
 	const pen = canvas.getContext("2d", { willReadFrequently: true });
 	Object.assign(pen, { lineCap: "round", lineWidth: 2.5 });
 	move([14.5, 14.5]);
-	return { element: make("div", { class: "upconv-pad" }, canvas, cursor), wear };
+	return { element: box("pad", canvas, cursor), wear };
 }
 
 const VIEWS = [
@@ -215,14 +215,12 @@ function render({ model, el }) {
 	const text = (moment) => epochs[moment];
 	const scrub = slider({ model, name: "moment", label: "epochs", max: last, text });
 	const view = choice({ model, name: "view", label: "show", options: VIEWS });
-	const options = ["draw", "erase"].map((use) => [use, use]);
-	const pen = choice({ model, name: "pen", label: "pen", options });
-	const box = (kind, ...content) => make("div", { class: `upconv-${kind}` }, ...content);
+	const pen = choice({ model, name: "pen", label: "pen", options: ["draw", "erase"] });
 	const tile = ({ name, number, element }) => make("p", {}, element, `${name} `, number);
-	const yours = box("panel", pad.element, pen.element, perfect);
+	const yours = box("panel", pad, pen, perfect);
 	el.append(
 		box("choice", ...Object.entries({ nothing, ...garments }).map(thumbnail)),
-		box("stage", scrub.element, view.element),
+		box("stage", scrub, view),
 		box("stage", yours, box("heads", ...heads.map(tile))),
 		said.element,
 	);

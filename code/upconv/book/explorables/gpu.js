@@ -2,7 +2,7 @@
 
 "use strict";
 (() => {
-const { make, choice, button, announcer } = upconv.ui;
+const { make, box, choice, button, announcer } = upconv.ui;
 const { Geometry, tensor, random, number, ...arithmetic } = upconv.arithmetic;
 
 const ROUNDS = 15; // one less than a multiple of four, for the quartiles
@@ -367,17 +367,14 @@ function render({ model, el }) {
 		}
 	}
 
-	const chooser = (name, label, ...values) =>
-		choice({ model, name, label, options: values.map((value) => [value, value]) }).element;
-	const controls = [
-		chooser("channels", "Channels", 8, 16, 32, 64, 128),
-		chooser("size", "Input size", 8, 16, 32),
-	];
+	const sizes = choice({ model, name: "size", label: "Input size", options: [8, 16, 32] });
+	const options = [8, 16, 32, 64, 128];
+	const channels = choice({ model, name: "channels", label: "Channels", options });
 	const sources = Object.entries(kernels).map(([name, text]) => `// ${name}${text}`).join("\n\n");
 	const listing = make("pre", { tabindex: 0 }, sources);
 	el.append(
 		label,
-		make("div", { class: "upconv-controls" }, ...controls, go),
+		box("controls", channels, sizes, go),
 		state,
 		table,
 		copy,

@@ -62,7 +62,7 @@ upconv.load = (file) =>
 		);
 	});
 
-// An element: `make("p", { class: "x", onclick: … }, "text", child)`; "svg:rect" for drawings.
+// An element: `make("p", { class: "x", onclick: … }, "text", control)`; "svg:rect" for drawings.
 function make(tag, attributes = {}, ...children) {
 	const [name, kind] = tag.split(":").reverse();
 	const space = kind ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml";
@@ -71,9 +71,13 @@ function make(tag, attributes = {}, ...children) {
 		if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
 		else if (value !== false && value != null) element.setAttribute(key, value);
 	}
-	element.append(...children);
+	element.append(...children.map((child) => child.element ?? child));
 	return element;
 }
+
+const box = (kind, ...children) => make("div", { class: `upconv-${kind}` }, ...children);
+
+const panel = (title, ...children) => box("panel", make("p", {}, title), ...children);
 
 // Keeps a control showing its setting.
 function bind(model, name, show) {
@@ -104,11 +108,11 @@ function slider({ model, name, label, min = 0, max = 10, text = number }) {
 	return { element, input, bound };
 }
 
-// A choice of one among a few, as radio buttons: `options` are [value, text].
+// A choice of one among a few, as radio buttons: `options` are [value, text], or both in one.
 function choice({ model, name, label, options }) {
 	const group = `upconv-choice-${++ids}`;
 	const element = make("fieldset", { class: "upconv-choice" }, make("legend", {}, label));
-	for (const [value, text] of options) {
+	for (const [value, text = value] of options.map((option) => [option].flat())) {
 		const onchange = () => model.set(name, value);
 		const input = make("input", { type: "radio", name: group, value, onchange });
 		bind(model, name, () => (input.checked = value === model.get(name)));
@@ -203,5 +207,5 @@ function picture({ label }) {
 	return { element, show };
 }
 
-upconv.ui = { make, slider, choice, button, announcer, grid, picture };
+upconv.ui = { make, box, panel, slider, choice, button, announcer, grid, picture };
 })();

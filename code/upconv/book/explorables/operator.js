@@ -6,7 +6,7 @@
 "use strict";
 (() => {
 const { Geometry, connections } = upconv.arithmetic;
-const { make, slider, choice, button, announcer, grid } = upconv.ui;
+const { make, box, panel, slider, choice, button, announcer, grid } = upconv.ui;
 
 const LEAST = { input_size: 1, kernel: 1, stride: 1, padding: 0, dilation: 1, output_padding: 0 };
 const MOST = { input_size: 16, kernel: 5, stride: 4, padding: 3, dilation: 3, output_padding: 3 };
@@ -133,9 +133,6 @@ function sentence({ kind, name, value, links }) {
 	return `${name} is ${value}; it adds ${added.join(", ") || "nothing"}.`;
 }
 
-const panel = (title, ...children) =>
-	make("div", { class: "upconv-panel" }, make("p", {}, title), ...children);
-
 function table(title, things, columns, point, text) {
 	const rows = range(things.length / columns).map((row) =>
 		things.slice(row * columns, (row + 1) * columns),
@@ -170,13 +167,13 @@ function matrix({ things, links }, title, point) {
 	const side = Math.min(22, Math.floor(440 / Math.max(output.length, input.length)));
 	const place = ({ n }) => EDGE + n * side;
 	const [width, height] = [input, output].map(({ length }) => EDGE + length * side + 1);
-	const box = (x, y, across, down) => `M${x} ${y}h${across}v${down}h${-across}z`;
-	const square = (link) => box(place(link.input), place(link.output), side, side);
+	const rectangle = (x, y, across, down) => `M${x} ${y}h${across}v${down}h${-across}z`;
+	const square = (link) => rectangle(place(link.input), place(link.output), side, side);
 	const squares = (links) => entries_of(links).map(square).join("");
 	const line = (thing) => {
 		const at = place(thing);
-		const boxes = { output: box(1, at, width - 2, side), input: box(at, 1, side, height - 2) };
-		return boxes[thing.kind] ?? "";
+		if (thing.kind === "output") return rectangle(1, at, width - 2, side);
+		return thing.kind === "input" ? rectangle(at, 1, side, height - 2) : "";
 	};
 	const framed = make("svg:path", { class: "framed" });
 	const light = (thing) => framed.setAttribute("d", line(thing) + squares(thing.links));
@@ -200,8 +197,6 @@ function render({ model, el }) {
 	let [parts, steps, timer, scene] = [[], 0];
 	let target = { n: model.get("focus") };
 	model.set({ input: 0, output: 0 });
-	const controls = (...parts) =>
-		make("div", { class: "upconv-controls" }, ...parts.map((part) => part.element ?? part));
 	const slide = (name, label = name) => ({ name, ...slider({ model, name, label }) });
 	const sliders = Object.keys(MOST).map((name) => slide(name));
 	const lines = [slide("output", "row"), slide("input", "column")];
@@ -212,7 +207,7 @@ function render({ model, el }) {
 	const back = button("Back", () => go(Math.max(steps - 1, 0)));
 	const step = button("Step", () => go(next()));
 	const [what, sum, counter, said] = [make("p"), make("p"), make("span"), announcer()];
-	const stage = make("div", { class: "upconv-stage" });
+	const stage = box("stage");
 	for (const { name, input } of lines)
 		input.addEventListener("input", () => point(scene.things[name][model.get(name)]));
 
@@ -309,12 +304,12 @@ entries of ${name} are weights${spread ? zeros : ""}.`;
 
 	el.classList.add("upconv-operator");
 	el.append(
-		controls(modes, axes),
-		controls(...sliders),
+		box("controls", modes, axes),
+		box("controls", ...sliders),
 		what,
 		stage,
-		controls(...lines),
-		make("div", { class: "upconv-foot" }, sum, controls(back, play, step, counter)),
+		box("controls", ...lines),
+		box("foot", sum, box("controls", back, play, step, counter)),
 		said.element,
 	);
 	model.on("change", update);

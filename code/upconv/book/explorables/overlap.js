@@ -6,7 +6,7 @@
 "use strict";
 
 const A = upconv.arithmetic;
-const { make, slider, choice, button, announcer, grid, picture } = upconv.ui;
+const { make, box, panel, slider, choice, button, announcer, grid, picture } = upconv.ui;
 
 const list = (length, entry) => Array.from({ length }, (_, n) => entry(n));
 const rows_of = (values, width) =>
@@ -100,11 +100,6 @@ function measured({ axes, stride, layers, weight }) {
 	return { period, side, counts, gains, images, shares };
 }
 
-const block = (kind, ...content) => make("div", { class: `upconv-${kind}` }, ...content);
-
-const panel = (element, ...more) =>
-	block("panel", make("p", {}, element.ariaLabel), element, ...more);
-
 const group = (label, buttons) =>
 	make("fieldset", { class: "upconv-choice" }, make("legend", {}, label), ...buttons);
 
@@ -116,7 +111,7 @@ function answer({ element, show }, label, values, side) {
 	const steps = values.slice(0, side).map((value) => `V${-value * unit}h1`);
 	const line = make("svg:path", { d: `M0 0${steps.join("")}V0Z` });
 	const viewBox = `0 ${-high * unit} ${side} ${side / 3}`;
-	return panel(element, make("svg:svg", { "aria-hidden": true, viewBox }, line));
+	return panel(label, element, make("svg:svg", { "aria-hidden": true, viewBox }, line));
 }
 
 function render({ model, el }) {
@@ -136,7 +131,7 @@ function render({ model, el }) {
 	const onpoint = (row, column) => model.set({ row, column });
 	const counted = grid({ label: "Stamps that meet", onpoint });
 	const summed = grid({ label: "Sum of their taps", onpoint });
-	const answers = block("stage");
+	const answers = box("stage");
 	const pictures = [picture({}), picture({})];
 	const said = announcer();
 
@@ -190,19 +185,24 @@ function render({ model, el }) {
 		buttons.at(-1).disabled = kernel + stride > 7;
 	}
 
-	const kinds = Object.keys(MAKERS).map((kind) => [kind, kind]);
 	el.append(
-		block(
+		box(
 			"controls",
 			group("Begin with", buttons.slice(0, 3)),
-			control("kernel", "Kernel k", 6).element,
-			control("stride", "Stride s", 3).element,
-			layers.element,
-			choice({ model, name: "axes", label: "Axes", options: [[1, "one"], [2, "two"]] }).element,
-			choice({ model, name: "weights", label: "Weights", options: kinds }).element,
+			control("kernel", "Kernel k", 6),
+			control("stride", "Stride s", 3),
+			layers,
+			choice({ model, name: "axes", label: "Axes", options: [[1, "one"], [2, "two"]] }),
+			choice({ model, name: "weights", label: "Weights", options: Object.keys(MAKERS) }),
 			group("Remedies", buttons.slice(3)),
 		),
-		block("stage", panel(counted.element), panel(summed.element), answers, panel(taps)),
+		box(
+			"stage",
+			panel("Stamps that meet", counted),
+			panel("Sum of their taps", summed),
+			answers,
+			panel("Taps", taps),
+		),
 		said.element,
 	);
 	model.on("change", draw);

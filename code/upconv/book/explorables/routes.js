@@ -3,7 +3,7 @@
 
 "use strict";
 (() => {
-const { make, slider, choice, announcer, grid } = upconv.ui;
+const { make, box, slider, choice, announcer, grid } = upconv.ui;
 const { Geometry, tensor, number, ...arithmetic } = upconv.arithmetic;
 
 const FIRST = [1, 2, 4, 3, 0, -1, -2, 5, -3]; // all different in windows of 2 and 3
@@ -27,7 +27,7 @@ function panel(child, fill) {
 		const largest = Math.max(1, ...data.map(Math.abs));
 		fill([...data], shape.at(-1), (value) => value / largest, ...rest);
 	};
-	return { element: make("div", { class: "upconv-panel" }, heading, child), show };
+	return { element: box("panel", heading, child), show };
 }
 
 function result() {
@@ -178,15 +178,13 @@ function render({ model, el }) {
 	const pick = (name, label, options) => choice({ model, name, label, options });
 	const kernels = [["convolution", "the convolution"], ["transposed", "the strided layer"]];
 	const own = view === "routes" ? [pick("start", "Drag the kernel of", kernels), size] : [];
-	const scale = pick("scale", "Scale", [[2, "2"], [3, "3"]]);
+	const scale = pick("scale", "Scale", [2, 3]);
 	const axes = pick("axes", "Axes", [[1, "1-D"], [2, "2-D"]]);
-	const row = (kind, parts) =>
-		make("div", { class: `upconv-${kind}` }, ...parts.map(({ element }) => element));
 	el.append(
-		row("controls", [...own, scale, axes]),
+		box("controls", ...own, scale, axes),
 		words,
-		row("stage", panels.slice(0, 4)),
-		row("stage", panels.slice(4)),
+		box("stage", ...panels.slice(0, 4)),
+		box("stage", ...panels.slice(4)),
 		said.element,
 	);
 }

@@ -2,7 +2,7 @@
 
 (() => {
 "use strict";
-const { make, slider, choice, button, announcer } = upconv.ui;
+const { make, box, slider, choice, button, announcer } = upconv.ui;
 const { Geometry, solve, limits } = upconv.arithmetic;
 
 const MOST = 1024; // the largest size that can be asked for
@@ -164,7 +164,7 @@ function render({ model, el }) {
 	let at;
 	let fit = 32;
 	const said = announcer();
-	const row = (...parts) => make("div", { class: "upconv-controls" }, ...parts);
+	const row = (...parts) => box("controls", ...parts);
 	const tell = (element, text) => {
 		if (element.textContent !== text) said.say((element.textContent = text));
 	};
@@ -202,12 +202,12 @@ function render({ model, el }) {
 		label: "Operation",
 		options: [[true, "transposed convolution"], [false, "convolution"]],
 	});
-	const options = Object.keys(TEMPLATES).map((name) => [name, name]);
+	const options = Object.keys(TEMPLATES);
 	const framework = choice({ model, name: "framework", label: "As code", options });
 	const size = field("input size", "input_size");
 	const sliders = Object.keys(CAPS).map((name) => slider({ model, name, label: name }));
 	const words = make("p");
-	const line = make("div", { class: "upconv-panel" });
+	const line = box("panel");
 	const [meeting, way] = [0, 1].map(() => make("div", {}, make("p"), row()));
 	const text = make("code");
 	const copy = button("", () => {
@@ -236,9 +236,9 @@ function render({ model, el }) {
 	}
 
 	el.append(
-		operation.element, row(size, ...sliders.map(({ element }) => element)), words, line, meeting,
+		operation.element, row(size, ...sliders), words, line, meeting,
 		row(field("I have", "have"), field("and want", "want")), way,
-		row(framework.element, copy), make("pre", {}, text), said.element,
+		row(framework, copy), make("pre", {}, text), said.element,
 	);
 	update();
 	model.on("change", update);

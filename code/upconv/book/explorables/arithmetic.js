@@ -1,9 +1,8 @@
 // The arithmetic of the interactive figures, under the names of the Python package.
 //
-// A tensor is {shape: [batch, channels, ...size], data}, row by row. A convolution has the weight
-// (out_channels, channels, ...kernel); its transpose reads the same array as (channels,
-// out_channels, ...kernel). `stride` and `scale` as arguments are one number for all axes.
-// What does not fit is a RangeError that names it.
+// A tensor is {shape: [batch, channels, ...size], data}. A convolution's weight, (out_channels,
+// channels, ...kernel), is that of its transpose, (channels, out_channels, ...kernel). `stride` and
+// `scale` are one number for all axes. What does not fit is a RangeError.
 
 (() => {
 "use strict";
@@ -128,7 +127,7 @@ function solve(input_shape, out_size, { transposed, max_kernel, max_stride, max_
 }
 
 // The ends of a slider for a setting, or for "input_shape", on all axes. All between is legal: as
-// one setting grows, the output and the room for output_padding only grow, or only shrink.
+// one setting grows, outputs and the room for output_padding only grow, or only shrink.
 function limits(geometry, name, input_shape, { transposed, cap }) {
 	const legal = range(least_of(name), cap + 1).filter((n) => {
 		const settings = { ...geometry, input_shape, [name]: Array(geometry.axes).fill(n) };
@@ -282,7 +281,7 @@ function divide(weight, scale) {
 const average_pool_gradient = (gradient, geometry, input_shape) =>
 	stamped(gradient, geometry.adjoint_to(input_shape), 1 / product(geometry.kernel));
 
-// The largest value of each window and its place in the channel; the first among equals.
+// The largest value of each window, the first among equals, and its place in the channel.
 function max_pool(x, geometry) {
 	const [batch, channels, ...size] = x.shape;
 	const out_size = geometry.output_shape(size);
@@ -325,9 +324,8 @@ const phase_gains = (weight, stride) =>
 
 const mean_square = (values) => sum(values.map((value) => value ** 2)) / values.length;
 
-// The matrix that takes taps to the nearest ones whose phases all have the same gain. Its n taps
-// correct a gain together, the easier the more they are: so the common gain is the mean of the
-// gains with the weights 1 / n. A phase without taps, 1 / 0, holds it at 0.
+// The matrix that takes taps to the nearest ones whose phases have one gain: the mean of the gains,
+// weighted with 1 / n where n taps share the work. A phase without taps, 1 / 0, holds it at 0.
 function levelling(kernel, stride) {
 	const phase = (tap) => tap.reduce((number, t) => number * stride + (t % stride), 0);
 	const phases = positions(kernel).map(phase);
@@ -338,8 +336,8 @@ function levelling(kernel, stride) {
 	return phases.map((r, t) => phases.map((other, u) => [u, (t === u) + factor(r, other)]));
 }
 
-// Along one axis the kernels whose phases have equal gains ("flat") are the multiples of the box.
-// So on more axes "factorable" kernels, multiples of every box, are those flat on every line.
+// On one axis the "flat" kernels, whose phases have equal gains, are the multiples of the box. So
+// on more axes "factorable" kernels are those flat on every line.
 function project({ shape, data }, stride, onto) {
 	const [rows, columns, ...kernel] = shape;
 	const lines = onto === "factorable" ? kernel.map((k) => [k]) : [kernel];
@@ -347,8 +345,8 @@ function project({ shape, data }, stride, onto) {
 	return { ...multiply(folded, (_, axis) => levelling(lines[axis], stride)), shape };
 }
 
-// The pixels that see a whole tent of 2s - 1, in whole periods, and what their mean under it
-// leaves of them: nothing of ramps, all of patterns of period s.
+// The pixels that see a whole tent of 2s - 1, in whole periods, and what is left of them without
+// their mean under it: nothing of ramps, all of patterns of period s.
 function without_smooth(image, s) {
 	const inner = (n) => range(s - 1, n - s + 1 - ((n + 2) % s));
 	const under = (m) => range(1 - s, s).map((t) => [m + t, (s - Math.abs(t)) / s ** 2]);
@@ -373,7 +371,7 @@ function bilinear_(weight, stride) {
 	return weight;
 }
 
-// Mulberry32: a function uniform(a, b) that gives the same numbers on every visit.
+// Mulberry32: uniform(a, b) gives the same numbers on every visit.
 function random(seed) {
 	return (a, b) => {
 		seed = (seed + 0x6d2b79f5) | 0;
@@ -385,7 +383,7 @@ function random(seed) {
 
 // Three significant digits as Python's ".3g" writes them, with a true minus sign; but no "−0".
 function number(value) {
-	// Halfway between two, as 12.25 is, JavaScript rounds away from zero, Python to the even digit.
+	// Halfway between two, as 12.25, JavaScript rounds away from zero, Python to the even digit.
 	const untied = value.toExponential(99).replace(/^(-?\d\.\d[02468])50+e/, "$1e");
 	const rounded = Number(untied).toExponential(2);
 	const [, exponent] = rounded.split("e").map(Number);

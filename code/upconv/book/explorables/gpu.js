@@ -66,8 +66,8 @@ for (var t = 0; t < K; t++) {
 y[(plane * 2 * N + row) * 2 * N + column] = sum;`,
 };
 
-// Of one layer: the last form is nearest upsampling and a convolution, the others are what it
-// collapses to. Their kernels one after the other, their weight, and its size.
+// Of one layer: the last is nearest upsampling and a convolution, the others what it collapses to.
+// Their kernels one after the other, their weight, and its size.
 const FORMS = {
 	gather: [["gather"], "collapsed", 4],
 	zero_insertion: [["insert", "convolve"], "flipped", 4],
@@ -229,8 +229,8 @@ async function find() {
 let hidings = 0; // of the tab
 document.addEventListener("visibilitychange", () => (hidings += document.hidden));
 
-// Checks each form, finds how often a sample repeats it, and times all of them in turn, in a new
-// order each round. `step` tells how far it is, and throws if the run is over.
+// Checks each form, finds how often a sample repeats it, and times them in turn, each round in
+// another order. `step` tells how far it is, and throws if the run is over.
 async function race(machine, forms, want, step) {
 	for (const form of forms) {
 		step(`Checking: ${form.title}`);
@@ -290,7 +290,7 @@ function quartiles(values) {
 	return [1, 2, 3].map((n) => sorted[(n * (ROUNDS + 1)) / 4 - 1]);
 }
 
-// The last two cells of a form: a ratio to gather, in words, and what was counted or measured.
+// The cells of a form: a ratio to gather, in words, and what was counted or measured.
 function cells({ count, samples, wrong }, gather) {
 	const ratio = count / gather.count;
 	const counted = [ratio, `${number(ratio)} ×`, count.toLocaleString("en")];
@@ -383,7 +383,7 @@ function render({ model, el }) {
 	);
 	model.on("change", () => show("Not run yet."));
 	show("Not run yet.");
-	said.say(""); // nothing has changed so far
+	said.say(""); // nothing has changed
 	find().then(({ machine, slow }) => {
 		label.textContent = machine;
 		if (slow && !current) model.set({ channels: 8, size: Math.min(model.get("size"), 16) });

@@ -1,8 +1,8 @@
 // Starts the explorables of a page, and makes the controls that they share.
 //
 // A script calls `upconv.explorable(name, { render })`, and the host `render({ model, el })` for
-// each place of that name: the anywidget protocol. `model` keeps the settings, the element `el`
-// takes the place of the still figure. Should `render` throw, the still stays.
+// each place of that name: the anywidget protocol. `model` keeps the settings, `el` takes the place
+// of the still figure. Should `render` throw, the still stays.
 
 "use strict";
 (() => {
@@ -24,7 +24,7 @@ function model_of(values) {
 			const changed = Object.keys(changes).filter((key) => values[key] !== changes[key]);
 			Object.assign(values, changes);
 			const events = changed.map((key) => `change:${key}`).concat(changed.length ? "change" : []);
-			for (const [, told] of listeners.filter(([event]) => events.includes(event))) told();
+			for (const [event, told] of listeners) if (events.includes(event)) told();
 		},
 	};
 }
@@ -52,7 +52,7 @@ upconv.explorable = (name, { render }) => {
 	document.querySelectorAll(places).forEach(mount);
 };
 
-// Runs a script that lies beside this one, where there is one: not in a notebook.
+// Runs a script that lies beside this one; a notebook has none.
 upconv.load = (file) =>
 	new Promise((resolve, reject) => {
 		if (!here) return reject(Error(`${file} can be had in the book only`));
@@ -87,7 +87,7 @@ function bind(model, name, show) {
 
 let ids = 0;
 
-// A slider bound to a setting. `bound(min, max)` moves its limits, and the setting with them.
+// `bound(min, max)` moves the limits of the slider, and the setting with them.
 function slider({ model, name, label, min = 0, max = 10, text = number }) {
 	const id = `upconv-slider-${++ids}`;
 	const input = make("input", { type: "range", id, min, max });
@@ -108,7 +108,7 @@ function slider({ model, name, label, min = 0, max = 10, text = number }) {
 	return { element, input, bound };
 }
 
-// A choice of one among a few, as radio buttons: `options` are [value, text], or both in one.
+// One of a few, as radio buttons: `options` are [value, text], or both in one.
 function choice({ model, name, label, options }) {
 	const group = `upconv-choice-${++ids}`;
 	const element = make("fieldset", { class: "upconv-choice" }, make("legend", {}, label));
@@ -137,9 +137,8 @@ function announcer() {
 
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
-// A table of numbers through which the arrow keys lead. `onpoint(row, column)` tells of a cell that
-// is pointed at or has the focus. `fill` shows numbers, their tint from −1 (orange) to 1 (blue);
-// `mark` sets cells off by what kind(row, column) gives.
+// A table of numbers through which the arrow keys lead; onpoint(row, column) tells of the cell that
+// is pointed at. `fill` shows numbers, tinted from −1, orange, to 1, blue; `mark` sets cells off.
 function grid({ label, onpoint = () => {} }) {
 	let cells = [];
 	const each = (action) =>
@@ -168,18 +167,19 @@ function grid({ label, onpoint = () => {} }) {
 			line?.[Math.min(column + right, line.length - 1)]?.focus();
 		},
 	});
-	const fill = (rows, { text = number, tint = () => 0, names } = {}) => {
-		if (cells.length !== rows.length || cells[0].length !== rows[0].length) {
-			cells = rows.map((line) => line.map(() => make("td", { role: "gridcell", tabindex: -1 })));
+	const fill = (values, width, { text = number, tint = () => 0, names } = {}) => {
+		if (cells.length !== values.length / width || cells[0].length !== width) {
+			const line = () => Array.from({ length: width }, () => make("td", { role: "gridcell" }));
+			cells = Array.from({ length: values.length / width }, line);
 			table.replaceChildren(...cells.map((line) => make("tr", { role: "row" }, ...line)));
-			cells[0][0].tabIndex = 0;
+			each((cell, row, column) => (cell.tabIndex = row + column ? -1 : 0));
 		}
 		each((cell, row, column) => {
-			const value = rows[row][column];
+			const value = values[row * width + column];
 			const words = text(value);
 			if (cell.textContent !== words) cell.textContent = words;
-			cell.ariaLabel = names ? names(row, column, words) : words || "empty";
-			const strength = tint(value, row, column);
+			cell.ariaLabel = names ? names(value, words) : words;
+			const strength = tint(value);
 			cell.style.setProperty("--tint", Math.abs(strength).toFixed(3));
 			cell.classList.toggle("minus", strength < 0);
 		});

@@ -42,7 +42,7 @@ function legal(settings) {
 	}
 }
 
-// All between the ends of a slider is legal, too: no condition comes and goes as a setting grows.
+// All between these is legal: no condition comes and goes as a setting grows.
 function ends(settings, name) {
 	const reachable = (n) => n >= LEAST[name] && legal({ ...settings, [name]: n });
 	const values = range(MOST[name] + 1).filter(reachable);
@@ -60,8 +60,8 @@ function turned(settings, old) {
 	return legal(wanted) ? wanted : { ...wanted, ...LEAST, input_size: 4, kernel: 3 };
 }
 
-// Windows or stamps are laid on the field: the padded input, the input with its zeros, or the
-// output before padding crops it.
+// Windows or stamps lie on the field: the padded input, the input with its zeros, or the output
+// before padding crops it.
 function scene_of(settings) {
 	const { mode, axes, input_size, kernel, stride, padding, dilation, first, decimal } = settings;
 	const spread = mode === "zero_insertion";
@@ -112,7 +112,7 @@ function scene_of(settings) {
 	return { ...settings, size, things, field, cropping, spread, links, walker, order };
 }
 
-// Outputs of one phase, which is counted before padding crops, see the same weights.
+// Outputs of one phase, counted before padding crops, see the same weights.
 function add_phases({ axes, stride, padding, dilation }, { weight, output }) {
 	const add = (thing, place) => {
 		const phase = thing.position.reduce((sum, m) => sum * stride + (place(m) % stride), 0);
@@ -134,19 +134,15 @@ function sentence({ kind, name, value, links }) {
 }
 
 function table(title, things, columns, point, text) {
-	const rows = range(things.length / columns).map((row) =>
-		things.slice(row * columns, (row + 1) * columns),
-	);
-	const onpoint = (row, column) => point(rows[row][column]);
+	const thing_at = (row, column) => things[row * columns + column];
+	const onpoint = (...at) => point(thing_at(...at));
 	const { element, fill, mark, cell } = grid({ label: title, onpoint });
-	const names = (row, column, words) => {
-		const { name, phase } = rows[row][column];
-		return `${name}: ${words || "not yet"}${phase && `, phase ${phase}`}`;
-	};
-	const show = () => fill(rows, { text, names });
+	const names = ({ name, phase }, words) =>
+		`${name}: ${words || "not yet"}${phase && `, phase ${phase}`}`;
+	const show = () => fill(things, columns, { text, names });
 	const light = (target) =>
 		mark((row, column) => {
-			const thing = rows[row][column];
+			const thing = thing_at(row, column);
 			const { kind, phase, hue } = thing;
 			const link = target.links.find((one) => one[kind] === thing);
 			let note = "";

@@ -1,6 +1,5 @@
 // Overlap and phases: how many stamps meet in each phase, what their taps add up to, what becomes
-// of a constant and of a ramp, and the remedies. All layers have the same kernel, one channel to
-// one.
+// of a constant and of a ramp, and the remedies. All layers have one kernel and one channel.
 
 (() => {
 "use strict";
@@ -155,7 +154,7 @@ function render({ model, el }) {
 		const lit = (...at) => (name(...at) === chosen ? "lit" : "");
 
 		for (const [table, values] of [[counted, counts], [summed, gains]]) {
-			table.fill(rows_of(values, period), { text, tint: tint_of(values) });
+			table.fill(values, period, { text, tint: tint_of(values) });
 			table.mark(lit);
 		}
 

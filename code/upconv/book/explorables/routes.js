@@ -32,10 +32,7 @@ function panel(child, fill) {
 
 function result() {
 	const { element, fill } = grid({});
-	return panel(element, (values, width, tint) => {
-		const row = (n) => values.slice(n * width, (n + 1) * width);
-		fill(numbers(values.length / width, row), { tint });
-	});
+	return panel(element, (values, width, tint) => fill(values, width, { tint }));
 }
 
 // Whole numbers to drag up and down. An unseen range input in each takes the keys.

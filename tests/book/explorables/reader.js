@@ -83,24 +83,6 @@ globalThis.restless = (() => {
     return found;
   }
 
-  // The milliseconds of script that each control takes, the median of several operations.
-  function milliseconds(repeats) {
-    const draw = random(1);
-    const times = {};
-    for (const el of live())
-      for (const control of controls(el)) {
-        if (!control.isConnected || control.disabled) continue;
-        const taken = [];
-        for (let i = 0; i < repeats; i += 1) {
-          const start = performance.now();
-          operate(control, draw);
-          taken.push(performance.now() - start);
-        }
-        times[name(control)] = taken.sort((a, b) => a - b)[repeats >> 1];
-      }
-    return times;
-  }
-
   // Whether what has the focus shows it, by an outline of its own or on what stands for it.
   function focus() {
     const element = document.activeElement;
@@ -120,5 +102,5 @@ globalThis.restless = (() => {
     });
   }
 
-  return { live, controls, operate, play, milliseconds, focus, small, random };
+  return { live, name, controls, operate, play, focus, small, random };
 })();

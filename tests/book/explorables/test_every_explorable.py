@@ -18,7 +18,7 @@ from upconv.book import explorables
 
 BYTES = 100_000  # all the code of all explorables, before the weights
 LOAD = 200  # milliseconds from the parsed page to the live explorable
-SCRIPT = 16  # milliseconds of script for one operation: a frame at 60 Hz
+SCRIPT = 16  # milliseconds of script, by the processor, for one operation: a frame at 60 Hz
 NAMES = explorables.NAMES
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -88,6 +88,49 @@ def walk(page) -> tuple[list[str], list[str]]:
 def load_time(page, name: str) -> float:
     """Milliseconds that the host took to start an explorable."""
     return page.evaluate("name => performance.getEntriesByName(`upconv ${name}`)[0].duration", name)
+
+
+def script_times(page, repeats: int) -> dict[str, float]:
+    """Milliseconds of script that an operation of each control takes: the median of several.
+
+    They are those of the processor, so that other work on the machine does not count. Nor does
+    what is left to later frames: an operation begins when nothing more runs.
+    """
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def script() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        (found,) = (one["value"] for one in metrics if one["name"] == "ScriptDuration")
+        return 1000 * found
+
+    def calm() -> float:
+        before, now = -1.0, script()
+        while now > before:
+            page.wait_for_timeout(20)
+            before, now = now, script()
+        return now
+
+    names = page.evaluate(
+        """() => { restless.held = restless.live().flatMap(restless.controls);
+        restless.draw = restless.random(1);
+        return restless.held.map(restless.name); }"""
+    )
+    times = {}
+    for n, name in enumerate(names):
+        taken = []
+        for _ in range(repeats):
+            before = calm()
+            page.evaluate(
+                """n => { const control = restless.held[n];
+                if (control.isConnected && !control.disabled)
+                  restless.operate(control, restless.draw); }""",
+                n,
+            )
+            taken.append(script() - before)
+        times[name] = statistics.median(taken)
+    session.detach()
+    return times
 
 
 def announced(page) -> list[str]:
@@ -168,7 +211,7 @@ def test_it_is_there_at_once(name, visit):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_answers_within_a_frame(name, visit):
-    times = visit(name).page.evaluate("restless.milliseconds(7)")
+    times = script_times(visit(name).page, 5)
     assert times
     assert max(times.values()) <= SCRIPT, times
 
@@ -335,9 +378,9 @@ def test_walking_finds_what_the_keyboard_cannot_reach_or_see(planted):
 
 
 def test_slow_and_small_controls_are_found(planted):
-    slow = "const end = performance.now() + 20; while (performance.now() < end);"
+    slow = "for (let i = 0; i < 1e7; i += 1) globalThis.sum = Math.sqrt(i);"
     page = planted(f'model.on("change", () => {{ {slow} }});')
-    assert max(page.evaluate("restless.milliseconds(3)").values()) > SCRIPT
+    assert max(script_times(page, 3).values()) > SCRIPT
     assert planted('el.append(make("button", { style: "width: 9px" }, "x"));').evaluate(
         "restless.small()"
     )

@@ -199,7 +199,7 @@ def test_pointing_lights_what_is_connected_and_spells_the_sum(operator):
                 by_matrix = one.matrix()[rows[taking], n] * one.input.ravel()[n]
                 assert got == dict(zip(outputs, by_matrix.tolist(), strict=True))
             else:
-                assert said.endswith(f"; its products: {taking.sum()}.")
+                assert said.endswith(f", in {taking.sum()} products.")
 
 
 def test_the_corner_says_the_weight_that_an_input_meets_and_what_an_output_is_given(operator):
@@ -225,7 +225,7 @@ def test_the_corner_says_the_weight_that_an_input_meets_and_what_an_output_is_gi
 def test_padding_is_shown_around_the_input_and_what_it_crops_around_the_output(operator):
     one = operator(mode="forward", input_size=4, padding=2)
     names = [cell["name"] for cell in one.tool("cells")]
-    assert sum(name.startswith("zero ") for name in names) == 8**2 - 4**2
+    assert sum(name.startswith("border ") for name in names) == 8**2 - 4**2
     one = operator(mode="transposed", input_size=3, stride=2, padding=1).read()
     cropped = [cell for cell in one.cells if cell["name"].startswith("cropped")]
     shown = [cell["text"] for cell in one.cells if cell["table"].startswith("Output")]
@@ -328,8 +328,8 @@ def test_steps_go_forth_and_back(mode, operator):
     whole = one.output
     steps = one.input.size if mode == "transposed" else whole.size
     for n in (1, 2, 3, 2):
-        press(one, "Back" if (n == 2 and one.page.get_by_text("step 3 of").count()) else "Step")
-        one.page.get_by_text(f"step {n} of {steps}", exact=True).wait_for()
+        press(one, "Back" if (n == 2 and one.page.get_by_text("3 of ").count()) else "Step")
+        one.page.get_by_text(f"{n} of {steps} steps", exact=True).wait_for()
         one.read()
         if mode == "transposed":
             used = np.where(np.arange(one.input.size).reshape(one.input.shape) < n, one.input, 0)
@@ -356,12 +356,12 @@ def test_polyphase_goes_phase_by_phase(operator):
 def test_it_plays_pauses_and_ends_whole(operator):
     one = operator().read()
     press(one, "Play")
-    one.page.get_by_text("step 2 of 4", exact=True).wait_for()
+    one.page.get_by_text("2 of 4 steps", exact=True).wait_for()
     press(one, "Pause")
     one.page.wait_for_timeout(1000)
-    assert one.page.get_by_text("step 2 of 4", exact=True).count() == 1
+    assert one.page.get_by_text("2 of 4 steps", exact=True).count() == 1
     press(one, "Play")
-    one.page.get_by_text("step 4 of 4", exact=True).wait_for()
+    one.page.get_by_text("4 of 4 steps", exact=True).wait_for()
     one.page.get_by_role("button", name="Play", exact=True).wait_for()
     np.testing.assert_array_equal(one.read().output, one.expected())
 
@@ -388,7 +388,7 @@ def test_it_never_moves_by_itself_and_goes_slowly_where_rest_is_wanted(operator)
         assert one.tool("cells") == before
         press(one, "Play")
         one.page.wait_for_timeout(1500)
-        assert one.page.get_by_text("step 1 of 4", exact=True).count() == 1
+        assert one.page.get_by_text("1 of 4 steps", exact=True).count() == 1
     finally:
         one.page.emulate_media(reduced_motion="no-preference")
 
@@ -452,7 +452,7 @@ def test_the_keyboard_alone_does_it_all(operator):
     assert one.tool("text").startswith("input")
     tab_to("at.textContent === 'Step'")
     keyboard.press("Enter")
-    assert one.page.get_by_text("step 1 of 4", exact=True).count() == 1
+    assert one.page.get_by_text("1 of 4 steps", exact=True).count() == 1
     one.page.wait_for_function(
         "document.querySelector('.upconv-said').textContent.startsWith('input (0, 0) is 1;')"
     )

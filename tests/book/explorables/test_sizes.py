@@ -193,13 +193,13 @@ def test_output_padding_keeps_what_was_cropped_by_keyboard_alone(live):
     page.keyboard.press("ArrowRight")
     assert values(page, "large") == ["2", "5", "4", "9", "6", "13", "8", "12"]
     assert values(page, "line")[-1] == "0"
-    keeps = "Size 4 becomes size 8. output_padding keeps 1 more (purple): "
-    assert said(page) == f"{keeps}cropped without it."
+    longer = "Size 4 becomes size 8. output_padding makes the line longer (dashed): "
+    assert said(page) == f"{longer}1 more kept (purple), cropped without it."
     page.wait_for_function(
         "text => document.querySelector('[role=status]').textContent === text", arg=said(page)
     )
     put(page, "padding", 0)
-    assert said(page).endswith("keeps 1 more (purple): 1 beyond all stamps, always 0.")
+    assert said(page).endswith("1 more kept (purple), 1 beyond all stamps, always 0.")
     part(page, 0).nth(0).press("Enter")
     assert state(page)["output_padding"] == 0
     assert page.evaluate("document.activeElement.textContent") == "0 gives 9"
@@ -253,7 +253,7 @@ def test_where_nothing_fits_it_says_so(page):
     put(page, "I have", 14)
     put(page, "and want", 900)
     assert part(page, 2).count() == 0
-    assert page.get_by_text("0 ways by transposed convolution").count() == 1
+    assert page.get_by_text("Settings of a transposed convolution for that: 0").count() == 1
 
 
 @pytest.mark.parametrize("text", ["", "0", "-3", "1.5", "2000", "1e9"])

@@ -150,11 +150,7 @@ function drawing_pad(model, said) {
 	return { element: box("pad", canvas, cursor), wear };
 }
 
-const VIEWS = [
-	["answer", "answer: loss"],
-	["difference", "difference (white: too bright): grey levels"],
-	["constant latent", "from a constant latent: grey levels"],
-];
+const VIEWS = ["answer", "difference", "constant latent"];
 
 function render({ model, el }) {
 	const { epochs, encoder, garments } = upconv.trained;

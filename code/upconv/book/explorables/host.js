@@ -160,7 +160,8 @@ function grid({ label, onpoint = () => {} }) {
 		},
 		onkeydown(event) {
 			const [row, column] = place(event.target);
-			const [down, right] = STEPS[event.key] ?? [0, { Home: -column, End: Infinity }[event.key]];
+			const along = { Home: -column, End: Infinity, " ": 0 };
+		const [down, right] = STEPS[event.key] ?? [0, along[event.key]];
 			if (right === undefined) return;
 			event.preventDefault();
 			const line = cells[row + down];

@@ -91,7 +91,8 @@ function scene_of(settings) {
 		const inside = position.every((m) => m >= 0 && m <= size[laid] - 1);
 		if (inside && position.every(Number.isInteger))
 			return things[laid][position.reduce((number, m) => number * size[laid] + m, 0)];
-		return cropping ? thing_of("cropped", n) : thing_of("zero", n, inside ? 0 : "·");
+		if (cropping) return thing_of("cropped", n);
+		return inside ? thing_of("zero", n, 0) : thing_of("border", n, "·");
 	});
 
 	const [window, ...sizes] = ["weight", layer, "field"].map((of) => Array(axes).fill(size[of]));
@@ -124,7 +125,7 @@ function add_phases({ axes, stride, padding, dilation }, { weight, output }) {
 
 function sentence({ kind, name, value, links }) {
 	const entries = entries_of(links);
-	if (kind === "weight") return `${name} is ${value}; its products: ${entries.length}.`;
+	if (kind === "weight") return `${name} is ${value}, in ${entries.length} products.`;
 	if (value === undefined) {
 		const terms = links.filter(({ input }) => input).map(({ spelled }) => spelled);
 		return `${name} = ${terms.length ? `${terms.join(" + ")} = ` : ""}${total(links)}.`;
@@ -200,7 +201,7 @@ function render({ model, el }) {
 	const modes = choice({ model, name: "mode", label: "Mode", options });
 	const axes = choice({ model, name: "axes", label: "Axes", options: [[1, "1-D"], [2, "2-D"]] });
 	const play = button("Play", () => (timer ? pause() : run()));
-	const back = button("Back", () => go(Math.max(steps - 1, 0)));
+	const back = button("Back", () => go(Math.max(steps - 1, 1)));
 	const step = button("Step", () => go(next()));
 	const [what, sum, counter, said] = [make("p"), make("p"), make("span"), announcer()];
 	const stage = box("stage");
@@ -231,7 +232,7 @@ function render({ model, el }) {
 		steps = to;
 		if (steps === scene.order.length) pause();
 		for (const part of parts) part.show?.();
-		counter.textContent = `step ${steps} of ${scene.order.length}`;
+		counter.textContent = `${steps} of ${scene.order.length} steps`;
 		light(thing);
 	}
 

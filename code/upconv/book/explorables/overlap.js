@@ -54,7 +54,7 @@ const project = (onto) => (now) => by_hand(A.project(now.weight, now.stride, ont
 const BUTTONS = {
 	"k = 4, random": begin(4, "torch"),
 	"k = 3, (½, 1, ½)": begin(3, "bilinear"),
-	"Draw again": () => ({}),
+	"Draw again": ({ seed }) => ({ seed: seed + 1 }),
 	"Divisible kernel": ({ kernel, stride }) => ({ kernel: Math.ceil(kernel / stride) * stride }),
 	"Resize, convolve"(now) {
 		const taps = drawn(now, Math.max(now.kernel - now.stride, 0) + 1);
@@ -120,11 +120,11 @@ function render({ model, el }) {
 	}
 
 	const buttons = Object.entries(BUTTONS).map(([name, act]) =>
-		button(name, () => {
-			const seed = model.get("seed") + 1; // for new numbers
-			model.set({ seed, ...act({ ...state(), seed }) });
-		}),
+		button(name, () => model.set(act(state()))),
 	);
+	// By hand one goes on with the taps on show.
+	const set = (_, kind) => model.set(kind === "hand" ? by_hand(state().weight) : { weights: kind });
+	const weights = { ...model, set };
 	const control = (name, label, max) => slider({ model, name, label, min: 1, max });
 	const layers = control("layers", "Layers", 3);
 	const onpoint = (row, column) => model.set({ row, column });
@@ -192,7 +192,7 @@ function render({ model, el }) {
 			control("stride", "Stride s", 3),
 			layers,
 			choice({ model, name: "axes", label: "Axes", options: [[1, "one"], [2, "two"]] }),
-			choice({ model, name: "weights", label: "Weights", options: Object.keys(MAKERS) }),
+			choice({ model: weights, name: "weights", label: "Weights", options: Object.keys(MAKERS) }),
 			group("Remedies", buttons.slice(3)),
 		),
 		box(
@@ -200,7 +200,7 @@ function render({ model, el }) {
 			panel("Stamps that meet", counted),
 			panel("Sum of their taps", summed),
 			answers,
-			panel("Taps", taps),
+			panel("Taps of each layer", taps),
 		),
 		said.element,
 	);

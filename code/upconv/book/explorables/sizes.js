@@ -97,18 +97,21 @@ function rows({ geometry, transposed, k, s, p, d, rest, small, large }, fit) {
 		return [place, layers > 7 ? "" : value, tint(q), q % layers];
 	});
 	const end = (n) => (n < line - rest ? "" : "dashed");
-	const kept = (n) => (n < p + large - rest ? "bold" : "purple");
+	const late = (n) => (n < p + large - rest ? "" : "purple");
 	const [above, middle, below] = transposed
-		? ["input", "added up", `${p} cropped at each end: output`]
-		: ["added up: output", `${p} zeros at each end`, "input"];
+		? ["input", "added up", `cropped by ${p} at each end: output`]
+		: ["added up: output", `with ${p} × 0 at each end`, "input"];
 	const all = [
 		[`${above}, size ${small}`, sums.map((value, q) => [s * q + (reach - 1) / 2, value, tint(q)])],
 		[`times the kernel, ${s} apart`, stamps],
 		[
 			`${middle}, size ${line - rest}${rest ? ` + ${rest}` : ""}`,
-			values.map((value, n) => [n, value, cropped(n) ? `orange ${end(n)}` : end(n)]),
+			values.map((value, n) => [n, value, `${cropped(n) ? "orange" : late(n)} ${end(n)}`]),
 		],
-		[`${below}, size ${large}`, values.map((value, n) => [n, value, kept(n)]).slice(p, p + large)],
+		[
+			`${below}, size ${large}`,
+			values.map((value, n) => [n, value, `bold ${late(n)}`]).slice(p, p + large),
+		],
 	];
 	const first = Math.max(line - fit, 0);
 	const drawn = all.map(([words, squares]) => {
@@ -125,10 +128,11 @@ function rows({ geometry, transposed, k, s, p, d, rest, small, large }, fit) {
 function sentence({ transposed, i, o, p, rest }) {
 	const sizes = `Size ${i} becomes size ${o}.`;
 	if (!rest) return sizes;
-	if (!transposed) return `${sizes} The last ${rest} (dashed) stay unread.`;
+	if (!transposed) return `${sizes} Unread at its end (dashed): ${rest}.`;
 	const empty = Math.min(rest - p, o);
 	const what = empty > 0 ? `${empty} beyond all stamps, always 0` : "cropped without it";
-	return `${sizes} output_padding keeps ${rest} more (purple): ${what}.`;
+	const more = `${rest} more kept (purple), ${what}`;
+	return `${sizes} output_padding makes the line longer (dashed): ${more}.`;
 }
 
 // The sizes that meet in one, each with the output_padding of its way back.
@@ -156,7 +160,7 @@ function ways({ have, want }) {
 		return [text, { ...Object.fromEntries(pairs), transposed, input_size: have, dilation: 1 }];
 	});
 	const kind = transposed ? "transposed " : "";
-	return [`${found.length} ways by ${kind}convolution, within the sliders:`, choices];
+	return [`Settings of a ${kind}convolution for that: ${found.length}`, choices];
 }
 
 function render({ model, el }) {

@@ -283,6 +283,13 @@ def test_it_runs_in_a_notebook_cell(name, reader):
             explorables.explorable(name)._repr_html_(),
         )
     assert reader.page.locator(".upconv-explorable[data-live]").count() == 2
+    # Controls of one name in two cells would be one group, and a label would name another's.
+    once = "all => new Set(all).size === all.length"
+    for what in ("all.map(one => one.id)", "all.filter(one => one.checked).map(one => one.name)"):
+        found = reader.page.locator(".upconv-live input[id], .upconv-live input:checked")
+        assert found.evaluate_all(f"all => ({once})({what}.filter(Boolean))")
+    groups = reader.page.locator("fieldset:has(input[type=radio])")
+    assert groups.count() == reader.page.locator("input[type=radio]:checked").count()
     assert reader.errors + reader.failed + reader.outside == []
 
 

@@ -440,7 +440,7 @@ def test_the_keyboard_alone_does_it_all(operator):
     assert one.tool("text").startswith("input (1, 0) is 3; it adds 1·3 to (2, 0)")
     tab_to("at.ariaLabel?.startsWith('weight (0, 0)')")
     keyboard.press("End")
-    assert one.tool("text").startswith("weight (0, 2) is 3;")
+    assert one.tool("text").startswith("weight (0, 2) is 3, in ")
     tab_to("at.ariaLabel?.startsWith('output (0, 0)')")
     keyboard.press("ArrowRight")
     assert one.tool("text") == "output (0, 1) = 2·1 = 2."

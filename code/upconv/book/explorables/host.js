@@ -11,6 +11,7 @@ const here = document.currentScript?.src;
 const { number } = upconv.arithmetic;
 const renders = {};
 upconv.mounted ??= [];
+upconv.ids ??= 0;
 
 // `on` takes "change", or "change:name"; `set` a name and a value, or several as an object.
 function model_of(values) {
@@ -85,11 +86,9 @@ function bind(model, name, show) {
 	show();
 }
 
-let ids = 0;
-
 // `bound(min, max)` moves the limits of the slider, and the setting with them.
 function slider({ model, name, label, min = 0, max = 10, text = number }) {
-	const id = `upconv-slider-${++ids}`;
+	const id = `upconv-slider-${++upconv.ids}`;
 	const input = make("input", { type: "range", id, min, max });
 	const output = make("output", { for: id });
 	const show = () => {
@@ -110,7 +109,7 @@ function slider({ model, name, label, min = 0, max = 10, text = number }) {
 
 // One of a few, as radio buttons: `options` are [value, text], or both in one.
 function choice({ model, name, label, options }) {
-	const group = `upconv-choice-${++ids}`;
+	const group = `upconv-choice-${++upconv.ids}`;
 	const element = make("fieldset", { class: "upconv-choice" }, make("legend", {}, label));
 	for (const [value, text = value] of options.map((option) => [option].flat())) {
 		const onchange = () => model.set(name, value);

@@ -47,6 +47,7 @@ _MODULES = (
     "geometry",
     "definition",
     "matrix",
+    "timing",
     "forms",
     "resample",
     "pooling",

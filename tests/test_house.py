@@ -29,6 +29,7 @@ ROOMS = [
     "checkerboard",
     "layers",
     "frameworks",
+    "records",
     "book",
 ]
 

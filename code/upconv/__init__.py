@@ -55,6 +55,7 @@ _MODULES = (
     "checkerboard",
     "layers",
     "frameworks",
+    "records",
 )
 
 __all__ = [*_MODULE_OF, *_MODULES]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -158,6 +159,7 @@ def peak_memory(call: Call, *, device: torch.device | str = "cpu") -> int:
         torch.cuda.synchronize(device)
         peak = torch.cuda.max_memory_allocated(device) - before
     else:
+        os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # or it tells the terminal when it starts
         with torch.profiler.profile(profile_memory=True) as profile:
             kept = call()  # held until the profile ends, so that its freeing is not counted
         events = profile.profiler.kineto_results.events()

@@ -30,6 +30,9 @@ ROOMS = [
     "layers",
     "frameworks",
     "records",
+    "peers",
+    "bench",
+    "__main__",
     "book",
 ]
 

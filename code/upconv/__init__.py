@@ -56,6 +56,8 @@ _MODULES = (
     "layers",
     "frameworks",
     "records",
+    "peers",
+    "bench",
 )
 
 __all__ = [*_MODULE_OF, *_MODULES]

@@ -40,6 +40,9 @@ _MODULE_OF = {
     "max_pool_gradient": "pooling",
     "insert_zeros": "pooling",
     "max_unpool": "pooling",
+    "UpsampleConv1d": "layers",
+    "UpsampleConv2d": "layers",
+    "UpsampleConv3d": "layers",
     "icnr_": "layers",
     "bilinear_": "layers",
 }

@@ -488,7 +488,7 @@ def _window(x: torch.Tensor, margins: Sequence[tuple[int, int]]) -> torch.Tensor
     """x with zeros added around it (positive margins) or cropped away (negative ones)."""
     added = [max(margin, 0) for pair in reversed(margins) for margin in pair]
     size = [i + before + after for i, (before, after) in zip(x.shape[2:], margins, strict=True)]
-    x = F.pad(x, added)
+    x = F.pad(x, added) if any(added) else x  # F.pad copies, even where it adds nothing
     for axis, ((before, _), length) in enumerate(zip(margins, size, strict=True), start=2):
         x = x.narrow(axis, max(-before, 0), length)
     return x

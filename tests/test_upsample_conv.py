@@ -79,9 +79,7 @@ def test_values_and_gradients_are_those_of_the_pair(form, pair):
         layer = LAYER[x.ndim - 2].from_pair(upsample, conv)
         try:
             wanted = conv(upsample(x))
-        except (
-            RuntimeError
-        ):  # torch: the kernel does not fit, or the padding is wider than the image
+        except RuntimeError:  # torch: the kernel does not fit, or the padding is wider than the image
             with pytest.raises((ValueError, RuntimeError)):
                 layer(x)
             return
@@ -95,8 +93,6 @@ def test_values_and_gradients_are_those_of_the_pair(form, pair):
         np.testing.assert_allclose(y.detach(), wanted.detach(), rtol=0, atol=1e-12)
         out = torch.randn_like(y)
         for got, right in zip(
-            torch.autograd.grad(y, tensors, out),
-            torch.autograd.grad(wanted, tensors, out),
-            strict=True,
+            torch.autograd.grad(y, tensors, out), torch.autograd.grad(wanted, tensors, out), strict=True
         ):
             np.testing.assert_allclose(got, right, rtol=0, atol=1e-11)

@@ -146,6 +146,19 @@ def test_a_peer_runs_beside_torch_and_is_not_asked_for_its_memory():
     assert (settings["peers"], settings["not_installed"]) == (["ONNX Runtime"], [])
 
 
+@pytest.mark.parametrize(("peers", "rest"), [([], 0), (["ONNX Runtime"], bench.REST)])
+def test_where_peers_run_the_threads_of_the_last_one_may_go_to_sleep(monkeypatch, peers, rest):
+    seen, compare = [], bench.compare
+
+    def watched(calls, **settings):
+        seen.append(settings.pop("rest", 0))
+        return compare(calls, **settings)
+
+    monkeypatch.setattr(bench, "compare", watched)
+    measured({"l": WORKS["layer"]}, forms=[], peers=peers)
+    assert seen == [0, rest]  # the roof's works are all torch's
+
+
 def test_a_peer_that_only_runs_forward_is_left_out_of_training_and_told():
     _, results = measured({"l": WORKS["layer"]}, peers=["ONNX Runtime"], forms=[], training=True)
     assert "only runs forward" in results["l"]["left_out"]["ONNX Runtime"]

@@ -41,6 +41,15 @@ def test_a_short_call_is_repeated_within_a_sample(monkeypatch, calm):
     assert found.seconds == {"one": [0.25 / 4, 0.25 / 4]}
 
 
+def test_who_rests_sleeps_and_runs_once_untimed_before_each_sample(monkeypatch, calm):
+    done = []
+    monkeypatch.setattr(timing.time, "sleep", lambda seconds: done.append(seconds))
+    calls = {name: lambda name=name: done.append(name) for name in "ab"}
+    compare(calls, rounds=2, at_least=0, rest=0.5)
+    first = ["a", "b", "a", "b"]  # twice warm
+    assert done == [*first, 0.5, *"aa", 0.5, *"bb", 0.5, *"bb", 0.5, *"aa"]
+
+
 def waiting(monkeypatch, seconds):
     """Lets threads wait for so long in each round; a round takes one second."""
     total = itertools.accumulate(itertools.chain.from_iterable((0, one) for one in seconds))
@@ -55,6 +64,15 @@ def test_a_round_in_which_threads_waited_is_taken_again(monkeypatch):
     found = compare({"one": lambda: done.append(1)}, rounds=3, at_least=0)
     assert len(done) == 2 + 4
     assert (len(found.seconds["one"]), found.dropped, found.disturbed) == (3, 1, 0)
+
+
+def test_rest_is_no_part_of_the_round_in_which_threads_may_wait(monkeypatch):
+    waiting(monkeypatch, [0.01, 0.01, 0, 0])  # of a second, in which nine tenths are rest
+    monkeypatch.setattr(timing.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(timing, "_clock", lambda device: lambda call, repeats: 1)
+    now = itertools.count()
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(now))
+    assert compare({"one": print}, rounds=2, rest=0.9).dropped == 2
 
 
 def test_the_calmest_rounds_are_kept_if_none_is_calm_and_told(monkeypatch):
@@ -146,6 +164,7 @@ def test_memory_is_the_peak_and_counts_what_lives_at_once():
         ({"rounds": 2.5}, "rounds: got 2.5; want"),
         ({"at_least": -1}, "at_least: got -1; want seconds"),
         ({"at_least": float("nan")}, "at_least: got nan; want seconds"),
+        ({"rest": -1}, "rest: got -1; want seconds"),
         ({"device": "meta"}, "device: got 'meta'; want cpu or cuda"),
     ],
 )

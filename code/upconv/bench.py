@@ -93,6 +93,10 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 ROOF = {"channels": 256, "size": 64, "matrix": 4096, "copied": 2**28}
 """How large the roof's works are: the convolution, the square matrices, the bytes copied."""
 
+REST = 0.06
+"""Seconds before each sample where peers run: for some 50 ms after a call ONNX Runtime's threads
+look for work, for 10 ms those of torch, each on a core that the next one wants."""
+
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 """How far a value may be from float64's, as a share of the largest. Each dtype has 2^-24, 2^-11,
 2^-8 of rounding, and some forms round a sum several times. Wrong values are off by about 1."""
@@ -592,7 +596,8 @@ def _measured(work: Work, settings: dict) -> dict:
         why = left_out.get("torch") or refused["torch"]
         raise ValueError(f"dtype: got {settings['dtype']}, which torch lacks on {device}: {why}")
     calls = {name: candidate.call for name, candidate in ready.items()}
-    taken = compare(calls, rounds=settings["rounds"], device=device)
+    rest = REST if settings["peers"] else 0
+    taken = compare(calls, rounds=settings["rounds"], device=device, rest=rest)
     return {
         "seconds": taken.seconds,
         "bytes": {n: peak_memory(c, device=device) for n, c in calls.items() if n not in PEERS},

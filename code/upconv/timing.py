@@ -56,6 +56,7 @@ def compare(
     *,
     rounds: int = 15,
     at_least: float = 1e-3,
+    rest: float = 0,
     device: torch.device | str = "cpu",
 ) -> Timing:
     """Time calls against each other: one sample of each per round, the first one changing.
@@ -67,6 +68,9 @@ def compare(
         calls: what is timed, by name; called without arguments, its result let go at once.
         rounds: samples of each call, at least 2.
         at_least: seconds. A call that takes less is repeated within a sample, which is the mean.
+        rest: seconds of sleep before each sample, and then a call that is not timed. Some
+            libraries' threads go on looking for work after a call, and would take a core from the
+            next one if that belongs to another library.
         device: where the calls compute: "cpu" or a CUDA device.
 
     Raises:
@@ -84,8 +88,9 @@ def compare(
         raise ValueError(f"calls: got {dict(calls)}; want at least one, each callable")
     if not isinstance(rounds, int) or rounds < 2:
         raise ValueError(f"rounds: got {rounds!r}; want an integer of at least 2")
-    if not 0 <= at_least < math.inf:
-        raise ValueError(f"at_least: got {at_least!r}; want seconds, 0 or more")
+    for name, value in (("at_least", at_least), ("rest", rest)):
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name}: got {value!r}; want seconds, 0 or more")
     clock = _clock(device)
     for call in calls.values():
         clock(call, 1)
@@ -95,8 +100,14 @@ def compare(
     for first in range(ATTEMPTS * rounds):
         before, start = _waited(), time.perf_counter()
         turn = names[first % len(names) :] + names[: first % len(names)]
-        seconds = {name: clock(calls[name], repeats[name]) for name in turn}
-        share = (_waited() - before) / (time.perf_counter() - start) if before is not None else 0
+        seconds = {}
+        for name in turn:
+            if rest:
+                time.sleep(rest)
+                clock(calls[name], 1)
+            seconds[name] = clock(calls[name], repeats[name])
+        busy = time.perf_counter() - start - rest * len(names)
+        share = (_waited() - before) / busy if before is not None else 0
         taken.append((share, first, seconds))
         if sum(share <= WAITING for share, *_ in taken) == rounds:
             break

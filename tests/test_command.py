@@ -88,7 +88,7 @@ def test_the_list_prints_every_layer_in_words_that_make_it(capsys):
 
 def test_layers_are_chosen_by_a_part_of_their_names_and_nothing_means_all():
     assert list(works("dcgan")) == [name for name in bench.LAYERS if name.startswith("DCGAN")]
-    assert list(works("pair 8", "u-net")) == ["pair 8→8", *list(bench.LAYERS)[6:8]]
+    assert list(works("pair 8", "u-net")) == ["pair 8 to 8", *list(bench.LAYERS)[6:8]]
     assert works() == {**bench.LAYERS, **bench.PAIRS}
 
 
@@ -243,7 +243,7 @@ def test_numbers_are_short(number, text):
 def test_it_is_a_module_and_a_script():
     listing = [sys.executable, "-m", "upconv", "bench", "--list"]
     done = subprocess.run(listing, capture_output=True, text=True, check=True, encoding="utf8")
-    assert done.stdout.splitlines()[0].startswith("DCGAN 1024→512")
+    assert done.stdout.splitlines()[0].startswith("DCGAN 1024 to 512")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
     assert project["scripts"] == {"upconv": "upconv.__main__:main"}
     assert metadata.version("rich")

@@ -37,6 +37,7 @@ __all__ = [
     "LAYERS",
     "LAYOUTS",
     "PAIRS",
+    "Layer",
     "Pair",
     "Row",
     "measure",
@@ -45,19 +46,29 @@ __all__ = [
     "table",
 ]
 
-LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], Geometry]] = {
-    "DCGAN 1024→512": ((16, 1024, 4, 4), (1024, 512, 4, 4), Geometry((4, 4), 2, 1)),
-    "DCGAN 512→256": ((16, 512, 8, 8), (512, 256, 4, 4), Geometry((4, 4), 2, 1)),
-    "DCGAN 256→128": ((16, 256, 16, 16), (256, 128, 4, 4), Geometry((4, 4), 2, 1)),
-    "DCGAN 128→3": ((16, 128, 32, 32), (128, 3, 4, 4), Geometry((4, 4), 2, 1)),
+Layer = tuple[tuple[int, ...], tuple[int, ...], Geometry]
+
+_DCGAN = Geometry((4, 4), 2, 1)
+_UNET = Geometry((2, 2), 2)
+
+LAYERS: dict[str, Layer] = {
+    "DCGAN 1024 to 512": ((16, 1024, 4, 4), (1024, 512, 4, 4), _DCGAN),
+    "DCGAN 512 to 256": ((16, 512, 8, 8), (512, 256, 4, 4), _DCGAN),
+    "DCGAN 256 to 128": ((16, 256, 16, 16), (256, 128, 4, 4), _DCGAN),
+    "DCGAN 128 to 3": ((16, 128, 32, 32), (128, 3, 4, 4), _DCGAN),
     "FCN k4 s2": ((1, 21, 16, 16), (21, 21, 4, 4), Geometry((4, 4), 2)),
-    "FCN k16 s8": ((1, 21, 32, 32), (21, 21, 16, 16), Geometry((16, 16), 8)),
-    "U-Net k2 s2, batch 1": ((1, 256, 64, 64), (256, 128, 2, 2), Geometry((2, 2), 2)),
-    "U-Net k2 s2, batch 4": ((4, 256, 64, 64), (256, 128, 2, 2), Geometry((2, 2), 2)),
+    "FCN k16 s8": ((1, 21, 34, 34), (21, 21, 16, 16), Geometry((16, 16), 8)),
+    "U-Net, one image": ((1, 256, 64, 64), (256, 128, 2, 2), _UNET),
+    "U-Net, four images": ((4, 256, 64, 64), (256, 128, 2, 2), _UNET),
     "8 channels k3 s2": ((128, 8, 14, 14), (8, 8, 3, 3), Geometry((3, 3), 2, 1, 1, 1)),
     "8 channels k4 s2": ((128, 8, 14, 14), (8, 8, 4, 4), Geometry((4, 4), 2, 1)),
 }
-"""The listed transposed convolutions: shape of the input, shape of the weight, geometry."""
+"""Transposed convolutions as networks have them: shape of the input, shape of the weight, geometry.
+
+The generator of DCGAN (Radford et al., 2016) on batches of 16, the two kinds of layers in the head
+of FCN-8s (Long et al., 2015) for 21 classes, the last step of a U-Net's decoder (Ronneberger et
+al., 2015), and the steps from 14×14 to 28×28 of a small image decoder on batches of 128.
+"""
 
 
 class Pair(NamedTuple):
@@ -73,16 +84,18 @@ class Pair(NamedTuple):
     scale: tuple[int, ...]
 
 
-Work = tuple[tuple[int, ...], tuple[int, ...], Geometry] | Pair
+Work = Layer | Pair
 
 _CONV = Geometry((3, 3), padding=1)
+
 PAIRS: dict[str, Pair] = {
-    "pair 128→128": Pair((1, 128, 32, 32), (128, 128, 3, 3), _CONV, (2, 2)),
-    "pair 256→256": Pair((1, 256, 32, 32), (256, 256, 3, 3), _CONV, (2, 2)),
-    "pair 8→8": Pair((128, 8, 14, 14), (8, 8, 3, 3), _CONV, (2, 2)),
-    "pair 16→1": Pair((128, 16, 14, 14), (1, 16, 3, 3), _CONV, (2, 2)),
+    "pair 128 to 128": Pair((1, 128, 32, 32), (128, 128, 3, 3), _CONV, (2, 2)),
+    "pair 256 to 256": Pair((1, 256, 32, 32), (256, 256, 3, 3), _CONV, (2, 2)),
+    "pair 8 to 8": Pair((128, 8, 14, 14), (8, 8, 3, 3), _CONV, (2, 2)),
+    "pair 16 to 1": Pair((128, 16, 14, 14), (1, 16, 3, 3), _CONV, (2, 2)),
 }
-"""The listed pairs, as in decoders: nearest upsampling by 2, then 3×3."""
+"""Nearest upsampling by 2, then 3×3, as decoders have it: steps of the decoder of an image
+autoencoder on one image, and of a small one on batches of 128."""
 
 FORMS = ("zero_insertion", "columns", "polyphase", "shuffle", "auto", "fastest")
 """The forms that are timed if nothing else is asked; "scatter" and "matrix" are for reading."""

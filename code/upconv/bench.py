@@ -63,7 +63,7 @@ LAYERS: dict[str, Layer] = {
     "8 channels k3 s2": ((128, 8, 14, 14), (8, 8, 3, 3), Geometry((3, 3), 2, 1, 1, 1)),
     "8 channels k4 s2": ((128, 8, 14, 14), (8, 8, 4, 4), Geometry((4, 4), 2, 1)),
 }
-"""Transposed convolutions as networks have them: shape of the input, shape of the weight, geometry.
+"""Transposed convolutions of networks, each by shape of input, shape of weight and geometry.
 
 The generator of DCGAN (Radford et al., 2016) on batches of 16, the two kinds of layers in the head
 of FCN-8s (Long et al., 2015) for 21 classes, the last step of a U-Net's decoder (Ronneberger et
@@ -94,8 +94,10 @@ PAIRS: dict[str, Pair] = {
     "pair 8 to 8": Pair((128, 8, 14, 14), (8, 8, 3, 3), _CONV, (2, 2)),
     "pair 16 to 1": Pair((128, 16, 14, 14), (1, 16, 3, 3), _CONV, (2, 2)),
 }
-"""Nearest upsampling by 2, then 3×3, as decoders have it: steps of the decoder of an image
-autoencoder on one image, and of a small one on batches of 128."""
+"""Nearest upsampling by 2 and a 3×3 convolution, as decoders have them.
+
+Two steps of a large decoder on one image, and two of a small one on batches of 128.
+"""
 
 FORMS = ("zero_insertion", "columns", "polyphase", "shuffle", "auto", "fastest")
 """The forms that are timed if nothing else is asked; "scatter" and "matrix" are for reading."""

@@ -22,6 +22,8 @@ ROOMS = [
     "definition",
     "matrix",
     "timing",
+    "fastest",
+    "cost",
     "forms",
     "resample",
     "pooling",
@@ -29,6 +31,7 @@ ROOMS = [
     "checkerboard",
     "layers",
     "frameworks",
+    "bench",
     "book",
 ]
 

@@ -14,11 +14,13 @@ _MODULE_OF = {
     "solve": "geometry",
     "conv_matrix": "matrix",
     "conv_transpose": "forms",
-    "arithmetic": "forms",
+    "arithmetic": "cost",
+    "remember": "fastest",
     "scatter": "forms",
     "zero_insertion": "forms",
     "columns": "forms",
     "polyphase": "forms",
+    "shuffle": "forms",
     "native": "forms",
     "interpolate": "resample",
     "interpolate_adjoint": "resample",
@@ -48,6 +50,8 @@ _MODULES = (
     "definition",
     "matrix",
     "timing",
+    "fastest",
+    "cost",
     "forms",
     "resample",
     "pooling",
@@ -55,6 +59,7 @@ _MODULES = (
     "checkerboard",
     "layers",
     "frameworks",
+    "bench",
 )
 
 __all__ = [*_MODULE_OF, *_MODULES]

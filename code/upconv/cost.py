@@ -262,8 +262,8 @@ def choose(
     """The form and the order in memory that are expected to be fastest, of float32 images on a CPU.
 
     Times nothing: it compares what :func:`predict` says, the price of another order included, and
-    takes torch's own call unless another form is expected to be faster by a good margin, or if the
-    layer has groups or dilation, for which nothing was measured.
+    takes torch's own call unless another form is expected to be faster by a good margin, and for
+    every layer with groups, with dilation, or without a stride: for these too little was measured.
 
     Args:
         x_shape: (batch, channels, height, width).
@@ -284,7 +284,7 @@ def choose(
         Choice(form='native', channels_last=True)
     """
     native = Choice("native", channels_last)
-    if geometry.groups > 1 or max(geometry.dilation) > 1:
+    if geometry.groups > 1 or max(geometry.dilation) > 1 or max(geometry.stride) == 1:
         return native
     layer = x_shape, weight_shape, geometry
     outputs = x_shape[0] * weight_shape[1] * prod(geometry.transposed_shape(x_shape[2:]))

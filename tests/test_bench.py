@@ -222,10 +222,28 @@ def test_training_makes_and_moves_three_times_as_much():
         assert both[count] == {form: 3 * number for form, number in forward[count].items()}
 
 
+SIZES = {
+    "DCGAN 1024 to 512": (8, 8),
+    "DCGAN 512 to 256": (16, 16),
+    "DCGAN 256 to 128": (32, 32),
+    "DCGAN 128 to 3": (64, 64),
+    "FCN k4 s2": (34, 34),
+    "FCN k16 s8": (280, 280),
+    "U-Net, one image": (128, 128),
+    "U-Net, four images": (128, 128),
+    "8 channels k3 s2": (28, 28),
+    "8 channels k4 s2": (28, 28),
+}
+
+
+def test_the_ten_listed_layers_make_their_networks_sizes():
+    found = {n: geometry.transposed_shape(x[2:]) for n, (x, _, geometry) in bench.LAYERS.items()}
+    assert found == SIZES
+
+
 def test_the_listed_layers_fit_together():
     listed = {**bench.LAYERS, **bench.PAIRS}
     bench._check_works(listed)
-    assert len(bench.LAYERS) == 10
     settings = {"forms": bench.FORMS, "training": False, "dtype": "fp32"}
     for work in listed.values():
         counts = bench._counts(work, settings)["multiplications"]

@@ -22,6 +22,8 @@ ROOMS = [
     "definition",
     "matrix",
     "timing",
+    "fastest",
+    "cost",
     "forms",
     "resample",
     "pooling",

@@ -22,10 +22,11 @@ import torch
 from torch import nn
 
 from upconv import frameworks, layers
+from upconv.cost import arithmetic
 from upconv.definition import check_shapes
 from upconv.factor import collapse
 from upconv.forms import FORMS as ALL_FORMS
-from upconv.forms import arithmetic, conv_transpose
+from upconv.forms import conv_transpose
 from upconv.geometry import Geometry
 from upconv.peers import PEERS, Prepared, is_installed, prepare
 from upconv.records import Record

@@ -123,6 +123,7 @@ HEAVY = (
     "tests/book/test_words.py",
     "code/upconv/frameworks/",
     "tests/frameworks/",
+    "tests/test_peers.py",
 )
 
 

@@ -9,7 +9,7 @@ from geometries import transposed_cases
 from hypothesis import given
 from upconv import Geometry, arithmetic, definition, forms
 
-FORMS = ("scatter", "matrix", "zero_insertion", "columns", "polyphase")
+FORMS = ("scatter", "matrix", "zero_insertion", "columns", "polyphase", "shuffle")
 
 
 def observed(monkeypatch, form, x, weight, geometry):
@@ -20,7 +20,7 @@ def observed(monkeypatch, form, x, weight, geometry):
         def call(x, weight, *arguments, **settings):
             y = convolve(x, weight, *arguments, **settings)
             multiplications.append(y.numel() * weight[0].numel())
-            stored.append(x.numel())
+            stored.append(y.numel() if form == "shuffle" else x.numel())
             return y
 
         return call

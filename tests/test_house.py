@@ -21,6 +21,9 @@ ROOMS = [
     "geometry",
     "definition",
     "matrix",
+    "timing",
+    "fastest",
+    "cost",
     "forms",
     "resample",
     "pooling",
@@ -28,6 +31,10 @@ ROOMS = [
     "checkerboard",
     "layers",
     "frameworks",
+    "records",
+    "peers",
+    "bench",
+    "__main__",
     "book",
 ]
 

@@ -61,6 +61,22 @@ class Collapsed(NamedTuple):
             >>> collapse(ones, 2, padding=1, padding_mode="replicate").apply(ones)
             tensor([[[3., 3., 3., 3., 3., 3.]]])
         """
+        return native(self.extend(x), self.weight, self.geometry, bias)
+
+    def extend(self, x: torch.Tensor) -> torch.Tensor:
+        """Extend x by the margin.
+
+        Args:
+            x: (batch, channels, *size).
+
+        Raises:
+            ValueError: as :meth:`apply`.
+
+        Example:
+            >>> kernel = torch.ones(1, 1, 3)
+            >>> collapse(kernel, 2, padding=1, padding_mode="circular").extend(kernel.cumsum(2))
+            tensor([[[3., 1., 2., 3., 1.]]])
+        """
         check_tensors(x=x)
         check_shapes(tuple(x.shape), tuple(self.weight.shape), self.geometry, transposed=True)
         flat = [count for pair in reversed(self.margin) for count in pair]
@@ -74,7 +90,7 @@ class Collapsed(NamedTuple):
                     "padding copies from the other end"
                 )
             x = F.pad(x, flat, self.margin_mode)
-        return native(x, self.weight, self.geometry, bias)
+        return x
 
 
 def collapse(

@@ -9,27 +9,28 @@ the same products are made and added. Taught in the chapter "Five ways to comput
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import product
-from math import gcd, prod
-from typing import NamedTuple
+from math import prod
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from upconv.cost import Choice, choose, phase_taps, phases_of
 from upconv.definition import check_shapes, weight_axes
+from upconv.fastest import fastest
 from upconv.geometry import Geometry, Padding, PerAxis
 from upconv.matrix import conv_matrix
 
 __all__ = [
-    "Arithmetic",
-    "arithmetic",
     "columns",
     "conv_transpose",
     "matrix",
     "native",
     "polyphase",
     "scatter",
+    "shuffle",
     "zero_insertion",
 ]
 
@@ -143,9 +144,7 @@ def zero_insertion(
         tensor([[[ 1.,  2., 13., 20., 30.]]])
     """
     _check(x, weight, geometry, bias)
-    spread_size = [(i - 1) * s + 1 for i, s in zip(x.shape[2:], geometry.stride, strict=True)]
-    spread = x.new_zeros(*x.shape[:2], *spread_size)
-    spread[:, :, *(slice(None, None, s) for s in geometry.stride)] = x
+    spread = _spread(x, geometry.stride)
     margins = [
         (reach - 1 - before, reach - 1 - after + a)
         for reach, (before, after), a in zip(
@@ -181,26 +180,22 @@ def columns(
         >>> columns(x, kernel, Geometry(kernel=3, stride=2))
         tensor([[[ 1.,  2., 13., 20., 30.]]])
     """
-    _check(x, weight, geometry, bias)
+    out_size = _check(x, weight, geometry, bias)
     size = x.shape[2:]
     cols = _products(x, weight, geometry.groups)
     cols = cols.unflatten(3, size).unflatten(2, geometry.kernel)
-    full_size = [
-        (i - 1) * s + reach
-        for i, s, reach in zip(size, geometry.stride, geometry.reach, strict=True)
-    ]
-    full = cols.new_zeros(*cols.shape[:2], *full_size)
-    for tap in product(*map(range, geometry.kernel)):
-        landing = (
-            slice(t * d, t * d + (i - 1) * s + 1, s)
-            for t, d, i, s in zip(tap, geometry.dilation, size, geometry.stride, strict=True)
-        )
-        full[:, :, *landing] += cols[:, :, *tap]
-    margins = [
-        (-before, a - after)
-        for (before, after), a in zip(geometry.padding, geometry.output_padding, strict=True)
-    ]
-    return _add_bias(_window(full, margins), bias)
+    # Position u·stride + r of the uncropped output is place r of block u.
+    axes, last = geometry.axes, _channels_last(x)
+    blocks = [i + t - 1 for i, t in zip(size, phase_taps(geometry), strict=True)]
+    pairs = [length for pair in zip(blocks, geometry.stride, strict=True) for length in pair]
+    full = _zeros(cols, cols.shape[1], pairs, last)
+    full = full.permute(0, 1, *range(2, 2 + 2 * axes, 2), *range(3, 3 + 2 * axes, 2))
+    for landing in product(*map(_landings, geometry.kernel, geometry.stride, geometry.dilation)):
+        taps, shifts, places = zip(*landing, strict=True)
+        rows = (slice(shift, shift + i) for shift, i in zip(shifts, size, strict=True))
+        stamps = cols[:, :, *taps].movedim(_spatial(geometry), tuple(range(-axes, 0)))
+        full[:, :, *rows, *places].add_(stamps)
+    return _add_bias(_interleave(full, last, out_size, geometry), bias)
 
 
 def polyphase(
@@ -228,9 +223,9 @@ def polyphase(
     """
     out_size = _check(x, weight, geometry, bias)
     conv_weight = _conv_weight(weight, geometry.groups)
-    y = x.new_zeros(len(x), len(conv_weight), *out_size)
+    y = _zeros(x, len(conv_weight), out_size, _channels_last(x))
     phases = [
-        _phases(*settings)
+        phases_of(*settings)
         for settings in zip(
             x.shape[2:],
             out_size,
@@ -250,6 +245,45 @@ def polyphase(
             groups=geometry.groups,
         )
     return _add_bias(y, bias)
+
+
+def shuffle(
+    x: torch.Tensor, weight: torch.Tensor, geometry: Geometry, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """One convolution for all the strideⁿ phases at once, as channels, then a pixel shuffle.
+
+    Every phase gets a kernel of the same size, with zeros where it has fewer taps, and a window
+    that reaches over the border as far as any of them; the shuffle's border is cropped.
+
+    Args:
+        x, weight, bias: as :func:`scatter`.
+        geometry: as :func:`scatter`.
+
+    Raises:
+        ValueError: as :func:`scatter`.
+
+    Source:
+        Shi et al. (2016); taught in "Five ways".
+
+    Example:
+        >>> x, kernel = torch.tensor([[[1.0, 10.0]]]), torch.tensor([[[1.0, 2.0, 3.0]]])
+        >>> shuffle(x, kernel, Geometry(kernel=3, stride=2))
+        tensor([[[ 1.,  2., 13., 20., 30.]]])
+    """
+    out_size = _check(x, weight, geometry, bias)
+    axes, groups, taps = geometry.axes, geometry.groups, phase_taps(geometry)
+    small = _phase_kernels(weight, geometry, taps)  # (groups, *stride, out, in, *taps)
+    if bias is not None:
+        bias = bias.reshape(groups, *[1] * axes, -1).expand(small.shape[: axes + 2]).flatten()
+    last = _channels_last(x)
+    if last:  # the order into which torch would copy it
+        small = small.movedim(axes + 2, -1).flatten(0, axes + 1).contiguous().movedim(-1, 1)
+    else:
+        small = small.flatten(0, axes + 1)
+    z = _CONV[axes](x, small, bias, padding=[t - 1 for t in taps], groups=groups)
+    z = z.unflatten(1, (groups, *geometry.stride, -1))
+    z = z.movedim(tuple(range(2, 2 + axes)), tuple(range(-axes, 0))).flatten(1, 2)
+    return _interleave(z, last, out_size, geometry)
 
 
 def native(
@@ -273,7 +307,7 @@ def native(
         tensor([[[ 1.,  2., 13., 20., 30.]]])
     """
     _check(x, weight, geometry, bias)
-    common = [min(pair) for pair in geometry.padding]
+    common, crops = _common_padding(geometry)
     y = _CONV_TRANSPOSE[geometry.axes](
         x,
         weight,
@@ -284,14 +318,12 @@ def native(
         groups=geometry.groups,
         dilation=geometry.dilation,
     )
-    crops = [
-        (p - before, p - after) for p, (before, after) in zip(common, geometry.padding, strict=True)
-    ]
     return _window(y, crops)
 
 
 FORMS: dict[str, Callable[..., torch.Tensor]] = {
-    form.__name__: form for form in (scatter, matrix, zero_insertion, columns, polyphase, native)
+    form.__name__: form
+    for form in (scatter, matrix, zero_insertion, columns, polyphase, shuffle, native)
 }
 
 
@@ -318,11 +350,17 @@ def conv_transpose(
         stride, output_padding, dilation, groups: as
             ``torch.nn.functional.conv_transpose2d``; integers or one per axis.
         padding: what is cropped from the full output; per axis an integer or (before, after).
-        form: "auto" (today torch's own), "scatter", "matrix", "zero_insertion", "columns",
-            "polyphase" or "native".
+        form: "auto" takes the form, and the order of the values in memory, that
+            :func:`upconv.cost.choose` expects to be fastest: of float32 images on a CPU, torch's
+            own call for everything else. "fastest" times them, once for each geometry, shapes,
+            memory formats, dtype, device and number of threads, and remembers; see
+            :func:`upconv.fastest.remember`. Or "scatter", "matrix", "zero_insertion", "columns",
+            "polyphase", "shuffle", "native".
 
     Returns:
-        (batch, out_channels, *out_size), without the batch axis if x has none.
+        (batch, out_channels, *out_size), without the batch axis if x has none. With "auto" and
+        "fastest" it lies in memory as torch's own result would, and gradients are computed by
+        torch's own call whichever form is taken.
 
     Raises:
         ValueError: naming the argument that does not fit, what came and what is wanted.
@@ -336,106 +374,114 @@ def conv_transpose(
         torch.Size([1, 4, 28, 28])
     """
     check_tensors(x=x, weight=weight)
-    if form not in ("auto", *FORMS):
-        raise ValueError(f"form: got {form!r}; want one of {', '.join(['auto', *FORMS])}")
+    if form not in ("auto", "fastest", *FORMS):
+        raise ValueError(f"form: got {form!r}; want one of auto, fastest, {', '.join(FORMS)}")
     axes = weight_axes(tuple(weight.shape))
     geometry = Geometry(tuple(weight.shape[2:]), stride, padding, dilation, output_padding, groups)
-    compute = FORMS["native" if form == "auto" else form]
     if x.ndim == axes + 1:
-        return compute(x[None], weight, geometry, bias)[0]
-    return compute(x, weight, geometry, bias)
+        return _compute(x[None], weight, bias, geometry, form)[0]
+    return _compute(x, weight, bias, geometry, form)
 
 
-class Arithmetic(NamedTuple):
-    """What a form multiplies and stores, in numbers of values.
-
-    ``multiplications`` is all of them; ``by_zero`` those in which one factor is a zero that the
-    form itself has written; ``discarded`` those whose product lies outside the output; ``stored``
-    the values that the form writes down besides its input, its weight and its output.
-    """
-
-    multiplications: int
-    by_zero: int
-    discarded: int
-    stored: int
+def _compute(x, weight, bias, geometry, form) -> torch.Tensor:
+    if form in FORMS:
+        return FORMS[form](x, weight, geometry, bias)
+    _check(x, weight, geometry, bias)
+    here = _channels_last(x)
+    choice = (_expected if form == "auto" else _timed)(x, weight, geometry)
+    if choice == Choice("native", here):
+        return native(x, weight, geometry, bias)
+    return _NativeGradient.apply(x, weight, bias, geometry, choice)
 
 
-def arithmetic(
-    form: str, x_shape: Sequence[int], weight_shape: Sequence[int], geometry: Geometry
-) -> Arithmetic:
-    """How many multiplications a form does, how many in vain, and how many values it stores.
+class _NativeGradient(torch.autograd.Function):
+    """The chosen form forwards and torch's own gradient backwards, which is fast in any case."""
 
-    Additions and the bias are left out. Multiplications that are neither by zero nor discarded
-    are the same products in every form. Scatter is counted as a loop that adds each product where
-    it belongs (the function here writes them all down first), and the uncropped output of columns
-    as output, not as stored.
+    generate_vmap_rule = True
 
-    Args:
-        form: "scatter", "matrix" (sparse; the places of its entries are not counted as values),
-            "dense_matrix", "zero_insertion", "columns" or "polyphase".
-        x_shape: (batch, channels, *size).
-        weight_shape: (channels, out_channels // groups, *kernel).
-        geometry: stride, padding, dilation, output_padding, groups.
+    @staticmethod
+    def forward(x, weight, bias, geometry, choice):
+        return _in_layout(x, weight, bias, geometry, choice)
 
-    Raises:
-        ValueError: for an unknown form, or shapes that do not fit each other or the geometry.
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, weight, bias, ctx.geometry, _ = inputs
+        ctx.save_for_backward(x, weight)
+        ctx.save_for_forward(x, weight)
+        ctx.bias_shape = None if bias is None else list(bias.shape)
 
-    Source:
-        Taught in "Five ways".
-
-    Example:
-        >>> arithmetic("zero_insertion", (1, 1, 2, 2), (1, 1, 3, 3), Geometry((3, 3), stride=2))
-        Arithmetic(multiplications=225, by_zero=189, discarded=0, stored=49)
-    """
-    x_shape, weight_shape = tuple(x_shape), tuple(weight_shape)
-    check_shapes(
-        x_shape, weight_shape, geometry, transposed=True, names=("x_shape", "weight_shape")
-    )
-    size, kernel = x_shape[2:], geometry.kernel
-    out_size = geometry.transposed_shape(size)
-    befores = [before for before, _ in geometry.padding]
-    axes = list(
-        zip(size, out_size, kernel, geometry.stride, geometry.dilation, befores, strict=True)
-    )
-    in_channels = x_shape[0] * x_shape[1]  # of the whole batch
-    out_channels = x_shape[0] * weight_shape[1] * geometry.groups
-    pairs = in_channels * weight_shape[1]  # of channels that meet, in the whole batch
-    entries = (
-        x_shape[1]
-        * weight_shape[1]
-        * prod(
-            sum(0 <= q * s + t * d - before < o for q in range(i) for t in range(k))
-            for i, o, k, s, d, before in axes
+    @staticmethod
+    def backward(ctx, gradient):
+        (x, weight), geometry = ctx.saved_tensors, ctx.geometry
+        common, crops = _common_padding(geometry)
+        gradients = torch.ops.aten.convolution_backward(
+            _window(gradient, [(-before, -after) for before, after in crops]),
+            x,
+            weight,
+            ctx.bias_shape,
+            geometry.stride,
+            common,
+            geometry.dilation,
+            True,  # transposed
+            geometry.output_padding,
+            geometry.groups,
+            list(ctx.needs_input_grad[:3]),
         )
-    )  # of the sparse matrix
-    useful = x_shape[0] * entries
-    every = pairs * prod(size) * prod(kernel)
-    if form == "scatter":  # as a loop, which adds each product to the output at once
-        return Arithmetic(every, 0, every - useful, 0)
-    if form == "columns":
-        return Arithmetic(every, 0, every - useful, out_channels * prod(kernel) * prod(size))
-    if form == "matrix":
-        return Arithmetic(useful, 0, 0, entries)
-    if form == "dense_matrix":
-        places = x_shape[1] * prod(size) * weight_shape[1] * geometry.groups * prod(out_size)
-        return Arithmetic(places * x_shape[0], places * x_shape[0] - useful, 0, places)
-    if form == "zero_insertion":
-        total = pairs * prod(out_size) * prod(kernel)
-        padded = prod(o + reach - 1 for o, reach in zip(out_size, geometry.reach, strict=True))
-        return Arithmetic(total, total - useful, 0, in_channels * padded)
-    if form == "polyphase":
-        total = stored = 0
-        for phase in product(*(_phases(*settings) for settings in axes)):
-            count = prod(len(range(o)[p[0]]) for p, o in zip(phase, out_size, strict=True))
-            taps = prod(len(range(k)[p[1]]) for p, k in zip(phase, kernel, strict=True))
-            total += pairs * count * taps
-            padded = prod(i + sum(p[2]) for p, i in zip(phase, size, strict=True))
-            stored = max(stored, in_channels * padded)  # one phase after the other
-        return Arithmetic(total, total - useful, 0, stored)
-    raise ValueError(
-        f"form: got {form!r}; want scatter, matrix, dense_matrix, zero_insertion, columns or "
-        "polyphase"
-    )
+        return *gradients, None, None
+
+    @staticmethod
+    def jvp(ctx, x_tangent, weight_tangent, bias_tangent, *_):
+        (x, weight), geometry = ctx.saved_tensors, ctx.geometry
+        y = 0
+        if x_tangent is not None:
+            y = native(x_tangent, weight, geometry, bias_tangent)
+        elif bias_tangent is not None:
+            y = native(torch.zeros_like(x), weight, geometry, bias_tangent)
+        return y if weight_tangent is None else y + native(x, weight_tangent, geometry)
+
+
+def _in_layout(x, weight, bias, geometry, choice) -> torch.Tensor:
+    """The result of a choice, in the memory format that torch's own call would give it."""
+    y = FORMS[choice.form](_ordered(x, choice.channels_last), weight, geometry, bias)
+    return _ordered(y, _channels_last(x) or _channels_last(weight))
+
+
+def _plain(x: torch.Tensor) -> bool:
+    """Whether this call may choose: eager, and the values lie in one of torch's two orders."""
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return not traced and x.numel() > 0 and (_channels_last(x) or x.is_contiguous())
+
+
+def _expected(x: torch.Tensor, weight: torch.Tensor, geometry: Geometry) -> Choice:
+    """What "auto" takes: torch's own call where the rates of the prediction were not measured."""
+    here = _channels_last(x)
+    measured = x.device.type == "cpu" and x.dtype == torch.float32 and x.ndim == 4
+    if not (measured and _plain(x) and torch.backends.mkldnn.enabled):
+        return Choice("native", here)
+    return choose(tuple(x.shape), tuple(weight.shape), geometry, here)
+
+
+TIMED = ("native", "columns", "polyphase", "shuffle")
+"""The forms among which "fastest" chooses, each in each order of the values in memory."""
+
+
+def _timed(x: torch.Tensor, weight: torch.Tensor, geometry: Geometry) -> Choice:
+    """What "fastest" takes: the candidates are timed on these very tensors."""
+    here = _channels_last(x)
+    if x.device.type not in ("cpu", "cuda") or not _plain(x):
+        return Choice("native", here)
+    layouts = (False, True) if x.ndim > 3 else (False,)
+    choices = {
+        form + last * ", channels_last": Choice(form, last) for form in TIMED for last in layouts
+    }
+    x, weight = x.detach(), weight.detach()
+    calls = {
+        name: partial(torch.no_grad()(_in_layout), x, weight, None, geometry, choice)
+        for name, choice in choices.items()
+    }
+    lie = [("contiguous", "channels_last")[_channels_last(tensor)] for tensor in (x, weight)]
+    situation = f"{tuple(x.shape)} {lie[0]}, {tuple(weight.shape)} {lie[1]}, {x.dtype}, {geometry}"
+    return choices[fastest(situation, calls, device=x.device)]
 
 
 def check_tensors(**tensors) -> None:
@@ -468,15 +514,40 @@ def _add_bias(y: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     return y if bias is None else y + bias.reshape(-1, *[1] * (y.ndim - 2))
 
 
+def _common_padding(geometry: Geometry) -> tuple[list[int], list[tuple[int, int]]]:
+    """The padding that torch takes, the same on both sides, and the margins left to crop away."""
+    common = [min(pair) for pair in geometry.padding]
+    return common, [
+        (p - before, p - after) for p, (before, after) in zip(common, geometry.padding, strict=True)
+    ]
+
+
 def _spatial(geometry: Geometry) -> tuple[int, ...]:
     return tuple(range(2, 2 + geometry.axes))
 
 
 def _products(x: torch.Tensor, weight: torch.Tensor, groups: int) -> torch.Tensor:
     """All products, summed over input channels: (batch, out_channels, taps, positions)."""
-    x = x.flatten(2).unflatten(1, (groups, -1))
-    weight = weight.flatten(2).unflatten(0, (groups, -1))
-    return torch.einsum("ngip,giot->ngotp", x, weight).flatten(1, 2)
+    last = _channels_last(x)
+    x = x.flatten(2).unflatten(1, (groups, -1))  # n g i p
+    # Either order of outputs and taps will do: the one in which the weight lies is not copied.
+    taps_last = not _channels_last(weight)
+    weight = weight.flatten(2).unflatten(0, (groups, -1))  # g i o t
+    matrix = (weight if taps_last else weight.transpose(2, 3)).flatten(2)
+    if last:
+        rows = x.permute(1, 0, 3, 2)  # g n p i
+        y = rows.flatten(1, 2) @ matrix
+        y = y.unflatten(1, rows.shape[1:3]).permute(1, 0, 3, 2)
+    elif groups == 1:
+        y = (matrix[0].T @ x[:, 0])[:, None]
+    else:
+        y = matrix.transpose(1, 2) @ x
+    # n g (o t) p, or n g (t o) p
+    if taps_last:
+        y = y.unflatten(2, weight.shape[2:])
+    else:
+        y = y.unflatten(2, weight.shape[:1:-1]).transpose(2, 3)
+    return y.flatten(1, 2)
 
 
 def _conv_weight(weight: torch.Tensor, groups: int) -> torch.Tensor:
@@ -484,36 +555,82 @@ def _conv_weight(weight: torch.Tensor, groups: int) -> torch.Tensor:
     return weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
 
 
+def _phase_kernels(weight: torch.Tensor, geometry: Geometry, taps: Sequence[int]) -> torch.Tensor:
+    """The flipped kernel of each phase, filled with zeros: (groups, *stride, out, in, *taps)."""
+    stride = geometry.stride
+    kernel = _spread(weight, geometry.dilation)
+    ends = [t * s - reach for t, s, reach in zip(taps, stride, geometry.reach, strict=True)]
+    kernel = _window(kernel, [(0, end) for end in ends]).unflatten(0, (geometry.groups, -1))
+    for axis, pair in enumerate(zip(taps, stride, strict=True)):
+        kernel = kernel.unflatten(3 + 2 * axis, pair)
+    tap_axes = range(3, kernel.ndim, 2)
+    kernel = kernel.flip(tuple(tap_axes)) if max(taps) > 1 else kernel
+    return kernel.permute(0, *range(4, kernel.ndim, 2), 2, 1, *tap_axes)
+
+
+def _spread(x: torch.Tensor, distances: Sequence[int]) -> torch.Tensor:
+    """x with zeros between its values, which come to lie so far apart."""
+    if max(distances) == 1:
+        return x
+    size = [(i - 1) * d + 1 for i, d in zip(x.shape[2:], distances, strict=True)]
+    spread = _zeros(x, x.shape[1], size, _channels_last(x))
+    spread[:, :, *(slice(None, None, d) for d in distances)] = x
+    return spread
+
+
+def _zeros(x: torch.Tensor, channels: int, size: Sequence[int], last: bool) -> torch.Tensor:
+    """Zeros of x's type and batch, the channels lying first or last."""
+    if last:
+        return x.new_zeros(len(x), *size, channels).movedim(-1, 1)
+    return x.new_zeros(len(x), channels, *size)
+
+
+def _channels_last(x: torch.Tensor) -> bool:
+    """Whether the channels of a value lie side by side, as in torch's channels_last."""
+    return x.ndim in (4, 5) and not x.is_contiguous() and x.movedim(1, -1).is_contiguous()
+
+
+def _ordered(x: torch.Tensor, last: bool) -> torch.Tensor:
+    """x with its channels last in memory, or first: as it is if it lies so, or else a copy."""
+    return x.movedim(1, -1).contiguous().movedim(-1, 1) if last else x.contiguous()
+
+
+def _landings(k: int, s: int, d: int) -> list[tuple[slice, int, slice]]:
+    """Along one axis: taps that land side by side, how many blocks further, and at which places."""
+    if d == 1:
+        return [(slice(t, min(t + s, k)), t // s, slice(0, min(s, k - t))) for t in range(0, k, s)]
+    return [(slice(t, t + 1), t * d // s, slice(t * d % s, t * d % s + 1)) for t in range(k)]
+
+
+def _interleave(
+    full: torch.Tensor, last: bool, out_size: Sequence[int], geometry: Geometry
+) -> torch.Tensor:
+    """(batch, channels, *blocks, *stride) to (batch, channels, *out_size): the border is cropped.
+
+    What `last` says of the channels' place in memory keeps the copy short, and is kept itself.
+    """
+    axes = geometry.axes
+    order = [axis for block in range(2, 2 + axes) for axis in (block, block + axes)]
+    full = full.permute(0, *order, 1) if last else full.permute(0, 1, *order)
+    for axis in range(1 if last else 2, axes + (1 if last else 2)):
+        full = full.flatten(axis, axis + 1)
+    full = full.movedim(-1, 1) if last else full
+    return _window(
+        full,
+        [
+            (-before, before + length - blocks)
+            for (before, _), length, blocks in zip(
+                geometry.padding, out_size, full.shape[2:], strict=True
+            )
+        ],
+    )
+
+
 def _window(x: torch.Tensor, margins: Sequence[tuple[int, int]]) -> torch.Tensor:
     """x with zeros added around it (positive margins) or cropped away (negative ones)."""
     added = [max(margin, 0) for pair in reversed(margins) for margin in pair]
     size = [i + before + after for i, (before, after) in zip(x.shape[2:], margins, strict=True)]
-    x = F.pad(x, added)
+    x = F.pad(x, added) if any(added) else x  # F.pad copies, even where it adds nothing
     for axis, ((before, _), length) in enumerate(zip(margins, size, strict=True), start=2):
-        x = x.narrow(axis, max(-before, 0), length)
+        x = x if x.shape[axis] == length else x.narrow(axis, max(-before, 0), length)
     return x
-
-
-def _phases(
-    i: int, o: int, k: int, s: int, d: int, before: int
-) -> list[tuple[slice, slice, tuple[int, int], int]]:
-    """Along one axis, for each phase that holds outputs and sees taps: which outputs, which taps,
-    the margins that the input needs, and the dilation of the small kernel.
-
-    Output m = q·s + t·d − p of phase r = (m + p) mod s sees the taps t with t·d ≡ r (mod s). They
-    are s / gcd(s, d) apart, and neighbours among them see inputs that are d / gcd(s, d) apart.
-    """
-    step, small_dilation = s // gcd(s, d), d // gcd(s, d)
-    phases = []
-    for first in range(min(step, k)):
-        phase, shift = (first * d) % s, (first * d) // s
-        start = (phase - before) % s
-        count = len(range(start, o, s))
-        if count == 0:
-            continue
-        # Output number u of this phase reads the inputs u + offset, u + offset − small_dilation, …
-        offset = (start + before) // s - shift
-        span = (len(range(first, k, step)) - 1) * small_dilation
-        margins = (span - offset, offset + count - i)
-        phases.append((slice(start, None, s), slice(first, None, step), margins, small_dilation))
-    return phases

@@ -1,21 +1,608 @@
-"""Initialisers for upsampling layers, in the style of ``torch.nn.init``.
+"""Layers that upsample faster than the pair they stand for, and initialisers for such layers.
 
-They fill a weight in place, without a trace for autograd, and return it. The stride is that of the
-layer; torch calls it ``upscale_factor`` where a pixel shuffle follows. Taught in "Remedies".
+A layer here is upsampling by whole numbers and then a convolution, with the parameters and the
+values of the two. It computes them on the small image: the copies that upsampling writes are never
+made, nor multiplied. Taught in "What it costs".
+
+The initialisers are in the style of ``torch.nn.init``: they fill a weight in place, without a
+trace for autograd, and return it. The stride is that of the layer; torch calls it
+``upscale_factor`` where a pixel shuffle follows. Taught in "Remedies".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil, prod
+from typing import NamedTuple
 
 import torch
+from torch import nn
+from torch.autograd.forward_ad import unpack_dual
+from torch.nn import functional as F
 
-from upconv.definition import weight_axes
-from upconv.forms import check_tensors
-from upconv.geometry import PerAxis, per_axis
+from upconv.definition import check_shapes, weight_axes
+from upconv.factor import Collapsed, collapse
+from upconv.forms import check_tensors, native
+from upconv.geometry import Geometry, PerAxis, per_axis
+from upconv.pooling import insert_zeros
 
-__all__ = ["bilinear_", "icnr_"]
+__all__ = ["UpsampleConv1d", "UpsampleConv2d", "UpsampleConv3d", "bilinear_", "icnr_"]
+
+_CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # torch's names, by the number of axes
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the rank of a tensor
+_FEW = 16  # fewer output channels than these leave a transposed convolution's registers empty
+_MANY = 96  # from so many input channels on, fewer products pay for more sums
+_PIECE = 2**23  # bytes: sums of differences are made in pieces that stay in the processor's cache
+
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+class _UpsampleConv:
+    """What the three layers share. The other parent of each is torch's convolution: parameters,
+    their initialisation and the state dict are inherited from it.
+    """
+
+    _axes: int
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: PerAxis,
+        *,
+        scale_factor: PerAxis = 2,
+        mode: str = "nearest",
+        padding: PerAxis | str = 0,
+        dilation: PerAxis = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        axes = self._axes
+        per_axis("in_channels", in_channels, 1, 1)
+        per_axis("out_channels", out_channels, 1, 1)
+        kernel = per_axis("kernel_size", kernel_size, axes, 1)
+        dilation = per_axis("dilation", dilation, axes, 1)
+        (groups,) = per_axis("groups", groups, 1, 1)
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"groups: got {groups} for {in_channels} to {out_channels} channels; want a number "
+                "that divides both"
+            )
+        if padding not in ("same", "valid"):
+            padding = per_axis("padding", padding, axes, 0)
+        if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
+            raise ValueError(
+                f"padding_mode: got {padding_mode!r}; want zeros, reflect, replicate or circular"
+            )
+        self._check_mode(mode)
+        scale_factor = per_axis("scale_factor", scale_factor, axes, 1)
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            bias=bias,
+            padding_mode=padding_mode,
+            device=device,
+            dtype=dtype,
+        )
+        self.scale_factor = scale_factor
+        self.mode = mode
+        self._linear = mode not in ("nearest", "nearest-exact")
+        if padding == "valid":
+            padding = 0
+        elif padding == "same":
+            whole = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+            padding = [(width // 2, width - width // 2) for width in whole]
+        self._conv = Geometry(kernel, padding=padding, dilation=dilation, groups=groups)
+        self._kept = None
+
+    @classmethod
+    def _check_mode(cls, mode: str) -> None:
+        modes = dict.fromkeys(("nearest", "nearest-exact", "linear", _LINEAR[cls._axes]))
+        if mode not in modes:
+            raise ValueError(f"mode: got {mode!r}; want one of {', '.join(modes)}")
+
+    @classmethod
+    def from_pair(cls, upsample: nn.Upsample, conv: nn.Module):
+        """The layer that computes ``conv(upsample(x))``, with the parameters of ``conv`` itself.
+
+        The parameters are shared, not copied: to train one is to train the other.
+
+        Args:
+            upsample: with a scale_factor of whole numbers.
+            conv: torch.nn.Conv1d, 2d or 3d, as the name of the class says, with stride 1.
+
+        Raises:
+            ValueError: naming upsample or conv, for what is not proved to be equal: a size in place
+                of a scale_factor, align_corners, another mode, a stride, hooks, subclasses.
+
+        Example:
+            >>> conv = nn.Conv2d(8, 4, 3, padding=1)
+            >>> layer = UpsampleConv2d.from_pair(nn.Upsample(scale_factor=2), conv)
+            >>> layer.weight is conv.weight
+            True
+        """
+        wanted = next(base for base in cls.__mro__ if base.__module__ == nn.Conv2d.__module__)
+        if not isinstance(upsample, nn.Upsample):
+            raise ValueError(f"upsample: got {type(upsample).__name__}; want torch.nn.Upsample")
+        if type(conv) is not wanted:
+            raise ValueError(
+                f"conv: got {type(conv).__name__}; want torch.nn.{wanted.__name__} itself"
+            )
+        for name, module in {"upsample": upsample, "conv": conv}.items():
+            if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
+                raise ValueError(
+                    f"{name}: got a module with hooks, which would no longer be called"
+                )
+        if upsample.scale_factor is None:
+            raise ValueError(
+                f"upsample: got size={upsample.size}; want a scale_factor, since a size is one for "
+                "inputs of one size only"
+            )
+        if upsample.align_corners:
+            raise ValueError("upsample: got align_corners=True; want False")
+        factors = upsample.scale_factor
+        factors = factors if isinstance(factors, tuple) else (factors,) * cls._axes
+        if not all(float(factor).is_integer() for factor in factors):
+            raise ValueError(f"upsample: got scale_factor={factors}; want whole numbers")
+        if set(conv.stride) != {1}:
+            raise ValueError(f"conv: got stride={conv.stride}; want 1")
+        try:
+            layer = cls(
+                conv.in_channels,
+                conv.out_channels,
+                conv.kernel_size,
+                scale_factor=tuple(map(int, factors)),
+                mode=upsample.mode,
+                padding=conv.padding,
+                dilation=conv.dilation,
+                groups=conv.groups,
+                bias=conv.bias is not None,
+                padding_mode=conv.padding_mode,
+                device="meta",
+            )
+        except ValueError as error:
+            raise ValueError(f"upsample: got {upsample}, which does not fit: {error}") from None
+        layer.weight, layer.bias = conv.weight, conv.bias
+        return layer.train(conv.training)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Upsample and convolve.
+
+        Args:
+            x: (batch, in_channels, *size), of the dtype and on the device of the weight.
+
+        Returns:
+            (batch, out_channels, *out_size), in the memory format that the pair gives.
+
+        Raises:
+            ValueError: for an x that does not fit.
+        """
+        self._check(x)
+        weight, bias, device = self.weight, self.bias, x.device.type
+        plain = _plain(x, weight, bias)
+        form = _form(self, on_cpu=plain and device == "cpu" and x.element_size() >= 4)
+        if form == "conv first":
+            return self._upsample(self._conv_forward(x, weight, bias))
+        if form == "pair" or self._too_small(x):
+            return self._conv_forward(self._upsample(x), weight, bias)
+        if torch.is_autocast_enabled(device) and x.dtype != torch.float64:
+            x = x.to(torch.get_autocast_dtype(device))
+            bias = None if bias is None else bias.to(x.dtype)
+        last = _channels_last(x) or _channels_last(weight)
+        layout = _CHANNELS_LAST[x.ndim] if last else torch.contiguous_format
+        kernels = self._kernels(form, x.dtype, layout, plain)
+        if form == "differences":
+            return _by_differences(x, kernels, bias, layout)
+        x = x.contiguous(memory_format=layout)
+        y = _by_phases(x, kernels, bias) if form == "phases" else kernels.apply(x, bias)
+        return self._with_strips(x, y, bias).contiguous(memory_format=layout)
+
+    def extra_repr(self) -> str:
+        """What torch prints of the convolution, and the upsampling in place of the stride."""
+        upsampling = f"scale_factor={self.scale_factor}, mode={self.mode!r}"
+        return super().extra_repr().replace(f"stride={self.stride}", upsampling)
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_kept": None}  # a copy prepares its own kernels
+
+    def _check(self, x: torch.Tensor) -> None:
+        check_tensors(x=x)
+        weight, conv = self.weight, self._conv
+        check_shapes(tuple(x.shape), tuple(weight.shape), conv, transposed=False)
+        cast = torch.is_autocast_enabled(x.device.type)
+        if x.device != weight.device or (x.dtype != weight.dtype and not cast):
+            raise ValueError(
+                f"x: got {x.dtype} on {x.device}; want {weight.dtype} on {weight.device}, like the "
+                "weight"
+            )
+        for i, s, reach, pair in zip(
+            x.shape[2:], self.scale_factor, conv.reach, conv.padding, strict=True
+        ):
+            if i * s + sum(pair) < reach:
+                raise ValueError(
+                    f"x: got size {i} along an axis, {i * s} when upsampled, with padding {pair}; "
+                    f"want a size into which a kernel that spans {reach} fits"
+                )
+
+    def _upsample(self, x: torch.Tensor) -> torch.Tensor:
+        mode = _LINEAR[self._axes] if self._linear else self.mode
+        return F.interpolate(x, scale_factor=tuple(map(float, self.scale_factor)), mode=mode)
+
+    def _kernels(self, form: str, dtype: torch.dtype, layout: torch.memory_format, plain: bool):
+        """What the form multiplies by, prepared anew only when the weight is another.
+
+        As autograd's own check does, this overlooks a weight that is changed through ``.data``.
+        """
+        weight = self.weight
+        if not plain or weight.is_inference():  # a part of the graph, or changes are not counted
+            return self._prepare(form, dtype, layout)
+        looks = weight.shape, weight.stride(), weight.dtype, form, dtype, layout
+        state = weight._version, weight.data_ptr(), *looks
+        if self._kept is None or self._kept[0] != state:
+            # The weight is kept too, so that no other can come to lie at its address.
+            self._kept = state, weight.detach(), self._prepare(form, dtype, layout)
+        return self._kept[2]
+
+    def _prepare(self, form: str, dtype: torch.dtype, layout: torch.memory_format):
+        conv, weight = self._conv, self.weight
+        if form == "differences":
+            return _differences(weight, conv, self.scale_factor)
+        if weight.element_size() < 4:
+            weight = weight.float()  # sums of taps are rounded once
+        if max(conv.dilation) > 1:
+            weight = insert_zeros(weight, conv.dilation)
+        collapsed = collapse(
+            weight,
+            self.scale_factor,
+            padding=conv.padding,
+            mode="linear" if self._linear else "nearest",
+            padding_mode="replicate" if self.padding_mode == "reflect" else self.padding_mode,
+            groups=conv.groups,
+        )
+        weight = collapsed.weight.to(dtype)
+        if form == "phases":
+            return _phases(collapsed._replace(weight=weight), layout)
+        return collapsed._replace(weight=weight.contiguous(memory_format=layout))
+
+    @property
+    def _strip(self) -> Pairs:
+        """How many outputs at the ends of each axis linear upsampling, collapsed, gets wrong."""
+        wrong = self._linear and self.padding_mode == "zeros"
+        return tuple(
+            pair if wrong and s > 1 else (0, 0)
+            for s, pair in zip(self.scale_factor, self._conv.padding, strict=True)
+        )
+
+    def _too_small(self, x: torch.Tensor) -> bool:
+        """Whether the wrong outputs at both ends of an axis meet."""
+        return any(
+            any(pair) and i * s + 1 < k
+            for i, s, k, pair in zip(
+                x.shape[2:], self.scale_factor, self._conv.reach, self._strip, strict=True
+            )
+        )
+
+    def _with_strips(self, x: torch.Tensor, y: torch.Tensor, bias: torch.Tensor | None):
+        """The collapsed result y, at its ends replaced by what the pair makes of the ends of x.
+
+        Linear upsampling as a transposed convolution goes on beyond the border, where the
+        convolution of the pair reads zeros.
+        """
+        for axis, (before, after) in enumerate(self._strip):
+            if before or after:
+                first = self._end(x, axis, before, bias, last=False)
+                final = self._end(x, axis, after, bias, last=True)
+                inner = y.shape[axis + 2] - before - after
+                y = torch.cat([first, y.narrow(axis + 2, before, inner), final], axis + 2)
+        return y
+
+    def _end(self, x, axis: int, count: int, bias, *, last: bool) -> torch.Tensor:
+        """The first or last ``count`` outputs along an axis, by the pair."""
+        conv, s, read = self._conv, self.scale_factor[axis], self._conv.reach[axis] - 1
+        inputs = min((read - 1) // s + 2, x.shape[axis + 2])
+        slab = self._upsample(x.narrow(axis + 2, x.shape[axis + 2] - inputs if last else 0, inputs))
+        slab = slab.narrow(axis + 2, inputs * s - read if last else 0, read)
+        padding = list(conv.padding)
+        padding[axis] = (0, count) if last else (count, 0)
+        return _CONV[conv.axes](
+            F.pad(slab, _flat(padding)),
+            self.weight.to(x.dtype),
+            bias,
+            dilation=conv.dilation,
+            groups=conv.groups,
+        )
+
+
+def _form(layer: _UpsampleConv, on_cpu: bool) -> str:
+    """The way to compute a layer, from its settings alone, whatever the size of the image.
+
+    ``on_cpu`` says that the processor computes, in float32 or float64, and that no derivative and
+    no trace of it is wanted.
+
+    "conv first" and "pair" are the two operations, in either order. "transposed" is the collapsed
+    kernel in torch's own transposed convolution; "phases" is the same kernel in one convolution
+    whose output channels are interleaved, better where they are few; "differences" has the fewest
+    products.
+    """
+    conv, scale = layer._conv, layer.scale_factor
+    axes = list(zip(scale, conv.reach, conv.padding, strict=True))
+    nearest, zeros = not layer._linear, layer.padding_mode == "zeros"
+    padded = any(map(sum, conv.padding))
+    if max(conv.reach) == 1 and not padded:
+        return "conv first"
+    if zeros:  # beyond that there are outputs that see nothing but zeros, and collapse refuses
+        equal = all(max(pair) < reach for _, reach, pair in axes)
+    elif layer.padding_mode == "reflect":  # within a block, a mirror image is a repetition
+        equal = nearest and all(max(pair) < s for s, _, pair in axes)
+    else:
+        equal = nearest or layer.padding_mode == "replicate"
+    if not equal or max(scale) == 1:
+        return "pair"
+    stamps = [s if nearest else 2 * s - s % 2 for s in scale]
+    collapsed = prod(k + stamp - 1 for k, stamp in zip(conv.reach, stamps, strict=True))
+    pair = prod(k * s for k, s in zip(conv.kernel, scale, strict=True))
+    if collapsed > pair:
+        return "pair"
+    if layer.out_channels // conv.groups < _FEW:
+        return "phases"
+    spread = [(reach, pair) for s, reach, pair in axes if s > 1 and reach > 1]
+    keeps_size = spread and all(sum(pair) == reach - 1 for reach, pair in spread)
+    many = layer.in_channels >= _MANY and conv.groups == max(conv.dilation) == 1
+    if on_cpu and many and nearest and zeros and keeps_size:
+        return "differences"
+    return "transposed"
+
+
+class _Phases(NamedTuple):
+    """A transposed convolution as one convolution; the phases of its outputs are channels."""
+
+    weight: torch.Tensor
+    collapsed: Collapsed
+    zeros: Pairs  # that the input needs around it; negative where it is cropped
+    skipped: tuple[int, ...]  # outputs before the first that is wanted, along each axis
+
+
+def _phases(collapsed: Collapsed, layout: torch.memory_format) -> _Phases:
+    """Split every axis of taps into blocks of one stride: a tap of the convolution for each block.
+
+    Where the first output is not the first of a block, some are skipped. Along the last axis
+    zeros before the taps put it there: in channels_last, the phases of that axis then lie in
+    memory as its outputs do.
+    """
+    weight, geometry = collapsed.weight, collapsed.geometry
+    stride, groups, n = geometry.stride, geometry.groups, geometry.axes
+    front = [0] * (n - 1) + [-geometry.padding[-1][0] % stride[-1]]
+    added, zeros, skipped = [], [], []
+    for k, s, (before, after), f in zip(
+        geometry.kernel, stride, geometry.padding, front, strict=True
+    ):
+        blocks = ceil((f + k) / s)
+        added.append((f, blocks * s - f - k))
+        zeros.append((blocks - 1 - (f + before) // s, (f + k - 1 - after) // s))
+        skipped.append((f + before) % s)
+    weight = F.pad(weight, _flat(added)).unflatten(0, (groups, -1))
+    for axis in range(n):
+        weight = weight.unflatten(3 + 2 * axis, (-1, stride[axis]))
+    taps, phases = range(3, 3 + 2 * n, 2), range(4, 4 + 2 * n, 2)
+    weight = weight.flip(*taps).permute(0, *phases, 2, 1, *taps).flatten(0, n + 1)
+    return _Phases(weight.contiguous(memory_format=layout), collapsed, tuple(zeros), tuple(skipped))
+
+
+def _by_phases(x: torch.Tensor, phases: _Phases, bias: torch.Tensor | None) -> torch.Tensor:
+    """One convolution of the small image, whose channels are then interleaved."""
+    geometry = phases.collapsed.geometry
+    groups, stride, n = geometry.groups, geometry.stride, geometry.axes
+    x = phases.collapsed.extend(x)
+    size = geometry.transposed_shape(tuple(x.shape[2:]))
+    if bias is not None:
+        bias = bias.unflatten(0, (groups, 1, -1)).expand(-1, prod(stride), -1).flatten()
+    common = [max(min(pair), 0) for pair in phases.zeros]
+    more = [(a - c, b - c) for c, (a, b) in zip(common, phases.zeros, strict=True)]
+    x = F.pad(x, _flat(more)) if any(map(any, more)) else x
+    y = _CONV[n](x, phases.weight, bias, padding=common, groups=groups)
+    y = y.unflatten(1, (groups, *stride, -1))
+    # From (batch, groups, *phases, channels, *blocks), with the channels last in memory or not.
+    channels = [1, n + 2]
+    blocks = [axis for a in range(n) for axis in (n + 3 + a, 2 + a)]
+    last = _channels_last(x)
+    y = y.permute(0, *blocks, *channels) if last else y.permute(0, *channels, *blocks)
+    first = 1 if last else 3
+    for axis in range(first, first + n):
+        y = y.flatten(axis, axis + 1)
+    y = y.flatten(-2) if last else y.flatten(1, 2)
+    y = y.movedim(-1, 1) if last else y
+    for axis, (skipped, length) in enumerate(zip(phases.skipped, size, strict=True), start=2):
+        y = y.narrow(axis, skipped, length)
+    return y
+
+
+class _Differences(NamedTuple):
+    """Upsampling and a convolution, summed by parts along some axes.
+
+    ``parts`` has, for each set of these axes, what the differences of the input along them are
+    convolved with (transposed). The results are repeated along the rest of the axes, and summed.
+    """
+
+    axes: tuple[int, ...]
+    scale: tuple[int, ...]
+    parts: dict[frozenset[int], tuple[torch.Tensor, Geometry]]
+
+
+def _differences(weight: torch.Tensor, conv: Geometry, scale: tuple[int, ...]) -> _Differences:
+    """The parts of nearest upsampling and a convolution that keeps the size.
+
+    Let u be the upsampled input. Where tap t of the kernel does not see u[m], which tap p sees,
+    then because of the steps d[q] = x[q − 1] − x[q] that lie between. So the convolution is u times
+    the sum S of all taps, and of the steps a transposed convolution with k − 1 running sums of the
+    taps, less S from tap p on. Along an axis these are k products for each input; the collapsed
+    kernel has k + s − 1.
+    """
+    axes = tuple(a for a, s in enumerate(scale) if s > 1 and conv.kernel[a] > 1)
+    kernels = {frozenset(): weight}
+    for a in axes:
+        k, (p, _) = conv.kernel[a], conv.padding[a]
+        behind = (torch.arange(1, k, device=weight.device) > p).reshape(
+            -1, *[1] * (conv.axes - 1 - a)
+        )
+        for along, kernel in list(kernels.items()):
+            total = kernel.sum(a + 2, keepdim=True)
+            sums = kernel.cumsum(a + 2).narrow(a + 2, 0, k - 1)
+            kernels |= {along: total, along | {a}: sums - total * behind}
+    parts = {}
+    for along, kernel in kernels.items():
+        collapsed = collapse(
+            kernel,
+            [1 if a in axes else s for a, s in enumerate(scale)],
+            padding=[0 if a in axes else pair for a, pair in enumerate(conv.padding)],
+        )
+        stride, padding = list(collapsed.geometry.stride), list(collapsed.geometry.padding)
+        for a in axes:
+            stride[a] = scale[a] if a in along else 1
+            padding[a] = conv.padding[a][::-1] if a in along else (0, 0)
+        geometry = Geometry(collapsed.geometry.kernel, stride, padding)
+        weight = collapsed.weight
+        if weight.ndim in _CHANNELS_LAST:
+            weight = weight.contiguous(memory_format=_CHANNELS_LAST[weight.ndim])
+        parts[along] = weight, geometry
+    return _Differences(axes, scale, parts)
+
+
+def _by_differences(
+    x: torch.Tensor, how: _Differences, bias: torch.Tensor | None, layout: torch.memory_format
+) -> torch.Tensor:
+    """Piece by piece: of the images, or of one image along the first axis of differences."""
+    channels = how.parts[frozenset()][0].shape[1]
+    axis = how.axes[0] + 2
+    s, length = how.scale[axis - 2], x.shape[axis]
+    size = [i * s for i, s in zip(x.shape[2:], how.scale, strict=True)]
+    y = x.new_empty(len(x), channels, *size).contiguous(memory_format=layout)
+    image = channels * prod(size) * x.element_size()
+    images, rows = max(1, _PIECE // image), max(1, _PIECE * length // image)
+    for some, into in zip(x.split(images), y.split(images), strict=True):
+        for start in range(0, length, rows):
+            stop = min(start + rows, length)
+            first, end = max(start - 1, 0), min(stop + 1, length)
+            padding = [(int(a in how.axes),) * 2 for a in range(x.ndim - 2)]
+            padding[axis - 2] = (int(start == 0), int(stop == length))
+            piece = F.pad(some.narrow(axis, first, end - first), _flat(padding))
+            if x.ndim in _CHANNELS_LAST:
+                piece = piece.contiguous(memory_format=_CHANNELS_LAST[x.ndim])
+            into.narrow(axis, s * start, s * (stop - start)).copy_(_summed(piece, how, bias))
+    return y
+
+
+def _summed(x: torch.Tensor, how: _Differences, bias: torch.Tensor | None) -> torch.Tensor:
+    """The sum of all parts, for an x with one more value at either end of each axis of ``how``."""
+    sums = {}
+    for along, (weight, geometry) in how.parts.items():
+        part = x
+        for a in how.axes:
+            inner = part.shape[a + 2] - 1
+            before, after = part.narrow(a + 2, 0, inner), part.narrow(a + 2, 1, inner)
+            part = before - after if a in along else after.narrow(a + 2, 0, inner - 1)
+        sums[along] = native(part, weight, geometry, None if along else bias)
+    for a in how.axes:
+        for along in [along for along in sums if a in along]:
+            copies = sums.pop(along - {a}).unsqueeze(a + 3)
+            sums[along].unflatten(a + 2, (-1, how.scale[a])).add_(copies)
+    return sums[frozenset(how.axes)]
+
+
+def _plain(*tensors: torch.Tensor | None) -> bool:
+    """Whether values are all that is wanted: no derivative, no trace, no map over a batch."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False
+    for tensor in tensors:
+        if tensor is None:
+            continue
+        if torch.is_grad_enabled() and tensor.requires_grad:
+            return False
+        if unpack_dual(tensor).tangent is not None:
+            return False
+        try:
+            tensor.data_ptr()
+        except RuntimeError:  # under a transform of torch.func, or without memory
+            return False
+    return True
+
+
+def _channels_last(x: torch.Tensor) -> bool:
+    """Whether torch would go on in channels_last, as it does where only one channel is stored."""
+    return x.ndim in _CHANNELS_LAST and x.stride(1) == 1 and x.stride(-1) >= x.shape[1]
+
+
+def _flat(pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """Padding as F.pad takes it: the last axis first."""
+    return [count for pair in reversed(pairs) for count in pair]
+
+
+class UpsampleConv1d(_UpsampleConv, nn.Conv1d):
+    """Upsampling along one axis, then a convolution, in one layer: see :class:`UpsampleConv2d`.
+
+    Example:
+        >>> layer = UpsampleConv1d(8, 4, kernel_size=3, scale_factor=3, padding="same")
+        >>> layer(torch.ones(1, 8, 5)).shape
+        torch.Size([1, 4, 15])
+    """
+
+    _axes = 1
+
+
+class UpsampleConv2d(_UpsampleConv, nn.Conv2d):
+    """Upsampling by whole numbers, then a convolution, in one layer and less time.
+
+    The values are those of ``nn.Sequential(nn.Upsample(…), nn.Conv2d(…))``, to rounding and
+    borders included, and so are the gradients. The parameters are those of the ``nn.Conv2d``: of
+    the same names and shapes, started in the same way, so that each loads the other's state dict.
+    The upsampled image is not stored. What is computed in its place follows from the settings; it
+    is the pair itself where nothing is gained.
+
+    Args:
+        in_channels, out_channels, kernel_size, padding, dilation, groups, bias, padding_mode,
+            device, dtype: as ``nn.Conv2d``. The stride is 1.
+        scale_factor: of the upsampling; a whole number of at least 1, or one per axis.
+        mode: of the upsampling, as ``nn.Upsample`` names it: "nearest", "nearest-exact" (here the
+            same), or "linear", which is also called "bilinear" on two axes and "trilinear" on
+            three, by half pixels (``align_corners=False``).
+
+    Raises:
+        ValueError: naming the argument that does not fit, what came and what is wanted.
+
+    Source:
+        Claim upsample-then-conv-is-transpose. Taught in "What it costs".
+
+    Example:
+        >>> layer = UpsampleConv2d(8, 4, kernel_size=3, padding=1)
+        >>> pair = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(8, 4, 3, padding=1))
+        >>> pair[1].load_state_dict(layer.state_dict())
+        <All keys matched successfully>
+        >>> x = torch.rand(1, 8, 5, 5)
+        >>> torch.allclose(layer(x), pair(x), atol=1e-6)
+        True
+    """
+
+    _axes = 2
+
+
+class UpsampleConv3d(_UpsampleConv, nn.Conv3d):
+    """Upsampling along three axes, then a convolution, in one layer: see :class:`UpsampleConv2d`.
+
+    Example:
+        >>> layer = UpsampleConv3d(4, 2, kernel_size=3, scale_factor=(1, 2, 2), padding=1)
+        >>> layer(torch.ones(1, 4, 3, 5, 5)).shape
+        torch.Size([1, 2, 3, 10, 10])
+    """
+
+    _axes = 3
 
 
 @torch.no_grad()

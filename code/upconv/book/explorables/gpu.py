@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from upconv.book.figures.style import BLUE, INK, ORANGE, Figure, canvas
-from upconv.forms import arithmetic
+from upconv.cost import arithmetic
 from upconv.geometry import Geometry
 
 __all__ = ["TITLES", "counts", "still"]

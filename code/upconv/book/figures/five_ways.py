@@ -25,7 +25,7 @@ from upconv.book.figures.style import (
     cells,
     surface,
 )
-from upconv.forms import Arithmetic
+from upconv.cost import Arithmetic
 
 __all__ = [
     "columns_landing",

@@ -1,10 +1,11 @@
 """Records are whole and say where they come from; a damaged or foreign one is refused by name."""
 
 import json
-from importlib import import_module
+from pathlib import Path
 
 import pytest
-from upconv.book import records
+import torch
+from upconv import records
 
 GOOD = records.Record(
     "good", "2026-11-24", "a CPU, 2 cores", {"torch": "2.13.0"}, 61.0, {"seeds": 3}, {"loss": 0.5}
@@ -27,9 +28,39 @@ def test_a_record_says_where_it_comes_from():
     assert "cores" in record.machine
 
 
-def test_a_missing_record_is_named_with_its_command(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no such record; `python -m upconv.book.records g"):
+def test_the_machine_says_how_many_threads_computed():
+    def machine(settings):
+        return records.measure("good", lambda: (settings, {}), ()).machine
+
+    assert machine({"threads": 3}).endswith(" cores, 3 threads")
+    plural = "" if torch.get_num_threads() == 1 else "s"
+    assert machine({}).endswith(f" cores, {torch.get_num_threads()} thread{plural}")
+
+
+def test_where_a_gpu_computes_its_name_comes_first(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"NVIDIA {device}")
+    record = records.measure("good", lambda: ({"device": "cuda:1"}, {}), ())
+    assert record.machine.startswith("NVIDIA cuda:1, ")
+
+
+def test_a_missing_record_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="good.json: no such record$"):
         records.load("good", tmp_path)
+
+
+@pytest.mark.parametrize("moment", ["write_text", "replace"])
+def test_who_stops_the_writing_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, moment):
+    path = records.save(GOOD, tmp_path)
+
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path if moment == "write_text" else records.os, moment, stop)
+    with pytest.raises(KeyboardInterrupt):
+        records.save(records.Record(**{**vars(GOOD), "results": {}}), tmp_path)
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == [path]
+    assert records.load("good", tmp_path) == GOOD
 
 
 @pytest.mark.parametrize(
@@ -61,12 +92,3 @@ def test_what_is_not_finite_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         records.save(records.Record(**{**vars(GOOD), "results": {"x": float("nan")}}), tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_every_record_in_the_tree_has_a_command_that_makes_it():
-    kept = {path.stem for path in records.FOLDER.glob("*.json")}
-    assert kept == set(records.EXPERIMENTS)
-    for name, address in records.EXPERIMENTS.items():
-        module, function = address.rsplit(".", 1)
-        assert callable(getattr(import_module(module), function))
-        assert json.dumps(records.load(name).results)

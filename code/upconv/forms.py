@@ -9,7 +9,7 @@ the same products are made and added. Taught in the chapter "Five ways to comput
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import product
 from math import prod
 
@@ -307,6 +307,10 @@ def native(
         tensor([[[ 1.,  2., 13., 20., 30.]]])
     """
     _check(x, weight, geometry, bias)
+    return _native(x, weight, geometry, bias)
+
+
+def _native(x, weight, geometry, bias) -> torch.Tensor:
     common, crops = _common_padding(geometry)
     y = _CONV_TRANSPOSE[geometry.axes](
         x,
@@ -377,7 +381,9 @@ def conv_transpose(
     if form not in ("auto", "fastest", *FORMS):
         raise ValueError(f"form: got {form!r}; want one of auto, fastest, {', '.join(FORMS)}")
     axes = weight_axes(tuple(weight.shape))
-    geometry = Geometry(tuple(weight.shape[2:]), stride, padding, dilation, output_padding, groups)
+    settings = stride, padding, dilation, output_padding, groups
+    make = _known_geometry if _eager() and _are_integers(settings) else Geometry
+    geometry = make(tuple(weight.shape[2:]), *settings)
     if x.ndim == axes + 1:
         return _compute(x[None], weight, bias, geometry, form)[0]
     return _compute(x, weight, bias, geometry, form)
@@ -390,7 +396,7 @@ def _compute(x, weight, bias, geometry, form) -> torch.Tensor:
     here = _channels_last(x)
     choice = (_expected if form == "auto" else _timed)(x, weight, geometry)
     if choice == Choice("native", here):
-        return native(x, weight, geometry, bias)
+        return _native(x, weight, geometry, bias)
     return _NativeGradient.apply(x, weight, bias, geometry, choice)
 
 
@@ -446,10 +452,21 @@ def _in_layout(x, weight, bias, geometry, choice) -> torch.Tensor:
     return _ordered(y, _channels_last(x) or _channels_last(weight))
 
 
+def _eager() -> bool:
+    return not (torch.compiler.is_compiling() or torch.jit.is_tracing())
+
+
+def _are_integers(settings: object) -> bool:
+    """Whether all of it is integers and tuples: then what is equal is also of the same types."""
+    return type(settings) is int or (type(settings) is tuple and all(map(_are_integers, settings)))
+
+
+_known_geometry = lru_cache(maxsize=4096)(Geometry)  # a small layer takes less than its checks
+
+
 def _plain(x: torch.Tensor) -> bool:
     """Whether this call may choose: eager, and the values lie in one of torch's two orders."""
-    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    return not traced and x.numel() > 0 and (_channels_last(x) or x.is_contiguous())
+    return _eager() and x.numel() > 0 and (x.is_contiguous() or _channels_last(x))
 
 
 def _expected(x: torch.Tensor, weight: torch.Tensor, geometry: Geometry) -> Choice:
@@ -500,14 +517,24 @@ def _check(x, weight, geometry, bias) -> tuple[int, ...]:
     tensors = {"x": x, "weight": weight} | ({} if bias is None else {"bias": bias})
     check_tensors(**tensors)
     bias_shape = None if bias is None else tuple(bias.shape)
-    check_shapes(tuple(x.shape), tuple(weight.shape), geometry, bias_shape, transposed=True)
+    fit = _known_fit if _eager() else _fit
+    out_size = fit(tuple(x.shape), tuple(weight.shape), geometry, bias_shape)
     for name, tensor in tensors.items():
         if (tensor.dtype, tensor.device) != (x.dtype, x.device):
             raise ValueError(
                 f"{name}: got {tensor.dtype} on {tensor.device}; want {x.dtype} on {x.device}, "
                 "like x"
             )
-    return geometry.transposed_shape(tuple(x.shape[2:]))
+    return out_size
+
+
+def _fit(x_shape, weight_shape, geometry, bias_shape) -> tuple[int, ...]:
+    """The output size, once the shapes fit each other and the geometry."""
+    check_shapes(x_shape, weight_shape, geometry, bias_shape, transposed=True)
+    return geometry.transposed_shape(x_shape[2:])
+
+
+_known_fit = lru_cache(maxsize=4096)(_fit)
 
 
 def _add_bias(y: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -628,6 +655,8 @@ def _interleave(
 
 def _window(x: torch.Tensor, margins: Sequence[tuple[int, int]]) -> torch.Tensor:
     """x with zeros added around it (positive margins) or cropped away (negative ones)."""
+    if not any(map(any, margins)):
+        return x
     added = [max(margin, 0) for pair in reversed(margins) for margin in pair]
     size = [i + before + after for i, (before, after) in zip(x.shape[2:], margins, strict=True)]
     x = F.pad(x, added) if any(added) else x

@@ -85,13 +85,13 @@ RATES: dict[tuple[str, bool], dict[str, float]] = {
 }
 """Nanoseconds of a core for each item counted, by form and whether channels lie last in memory.
 
-Fitted, with no rate below zero, to the times of 100 layers: the listed ones of :mod:`upconv.bench`
-and 90 drawn at random, each timed in turn with the other forms on one thread of an AMD EPYC with
-AVX2, in float32, with torch 2.13. ``products`` are multiplications, 8 output channels at a time;
-``weights`` values of the weight, which are first put in another order; ``positions`` pixels of the
-input; ``rows`` calls of torch's kernel, one for each row of each phase and each of its taps;
-``odd`` pixels whose channels do not come in eights and so are written with a mask; ``stored`` and
-``cropped`` values that are written down and read again.
+Fitted, with no rate below zero, to the times of the listed layers of :mod:`upconv.bench` and of 45
+drawn at random, or 90 for single taps. Each was timed in turn with the other forms, in float32 on
+one thread of an AMD EPYC with AVX2, torch 2.13. ``products`` are multiplications, 8 output
+channels at a time; ``weights`` values of the weight, which are first put in another order;
+``positions`` pixels of the input; ``rows`` calls of torch's kernel, one for each row of each phase
+and each of its taps; ``odd`` pixels whose channels do not come in eights, written with a mask;
+``stored`` and ``cropped`` values that are written down and read again.
 """
 
 REREAD = 0.3

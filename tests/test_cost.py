@@ -104,6 +104,8 @@ def test_auto_is_torchs_own_call_while_it_is_traced(monkeypatch):
     graph = torch.export.export(Layer(), (x,)).graph
     called = [node.target for node in graph.nodes if node.op == "call_function"]
     assert called == [torch.ops.aten.conv_transpose2d.input]
+    compiled = torch.compile(Layer(), backend="eager", fullgraph=True)(x)
+    torch.testing.assert_close(compiled, forms.native(x, weight, FEW[2]), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("layer", [FEW, *list(LAYERS.values())[3:4], LAYERS["FCN k16 s8"]])

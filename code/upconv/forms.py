@@ -312,15 +312,15 @@ def native(
 
 def _native(x, weight, geometry, bias) -> torch.Tensor:
     common, crops = _common_padding(geometry)
-    y = _CONV_TRANSPOSE[geometry.axes](
+    y = _CONV_TRANSPOSE[x.ndim - 2](
         x,
         weight,
         bias,
-        stride=geometry.stride,
-        padding=common,
-        output_padding=geometry.output_padding,
-        groups=geometry.groups,
-        dilation=geometry.dilation,
+        geometry.stride,
+        common,
+        geometry.output_padding,
+        geometry.groups,
+        geometry.dilation,
     )
     return _window(y, crops)
 
@@ -390,12 +390,13 @@ def conv_transpose(
 
 
 def _compute(x, weight, bias, geometry, form) -> torch.Tensor:
+    """A form by its name, or the one that "auto" or "fastest" takes for these tensors."""
     if form in FORMS:
         return FORMS[form](x, weight, geometry, bias)
     _check(x, weight, geometry, bias)
     here = _channels_last(x)
     choice = (_expected if form == "auto" else _timed)(x, weight, geometry)
-    if choice == Choice("native", here):
+    if choice == ("native", here):
         return _native(x, weight, geometry, bias)
     return _NativeGradient.apply(x, weight, bias, geometry, choice)
 
@@ -472,10 +473,10 @@ def _plain(x: torch.Tensor) -> bool:
 def _expected(x: torch.Tensor, weight: torch.Tensor, geometry: Geometry) -> Choice:
     """What "auto" takes: torch's own call where the rates of the prediction were not measured."""
     here = _channels_last(x)
-    measured = x.device.type == "cpu" and x.dtype == torch.float32 and x.ndim == 4
+    measured = x.is_cpu and x.dtype == torch.float32 and x.ndim == 4
     if not (measured and _plain(x) and torch.backends.mkldnn.enabled):
         return Choice("native", here)
-    return choose(tuple(x.shape), tuple(weight.shape), geometry, here)
+    return choose(x.shape, weight.shape, geometry, here)
 
 
 TIMED = ("native", "columns", "polyphase", "shuffle")
@@ -514,13 +515,14 @@ def check_tensors(**tensors) -> None:
 
 def _check(x, weight, geometry, bias) -> tuple[int, ...]:
     """The output size, once the tensors fit each other: nothing is cast, moved or broadcast."""
-    tensors = {"x": x, "weight": weight} | ({} if bias is None else {"bias": bias})
+    tensors = {"x": x, "weight": weight}
+    if bias is not None:
+        tensors["bias"] = bias
     check_tensors(**tensors)
-    bias_shape = None if bias is None else tuple(bias.shape)
     fit = _known_fit if _eager() else _fit
-    out_size = fit(tuple(x.shape), tuple(weight.shape), geometry, bias_shape)
+    out_size = fit(x.shape, weight.shape, geometry, None if bias is None else bias.shape)
     for name, tensor in tensors.items():
-        if (tensor.dtype, tensor.device) != (x.dtype, x.device):
+        if tensor.dtype != x.dtype or tensor.device != x.device:
             raise ValueError(
                 f"{name}: got {tensor.dtype} on {tensor.device}; want {x.dtype} on {x.device}, "
                 "like x"
@@ -530,8 +532,9 @@ def _check(x, weight, geometry, bias) -> tuple[int, ...]:
 
 def _fit(x_shape, weight_shape, geometry, bias_shape) -> tuple[int, ...]:
     """The output size, once the shapes fit each other and the geometry."""
-    check_shapes(x_shape, weight_shape, geometry, bias_shape, transposed=True)
-    return geometry.transposed_shape(x_shape[2:])
+    bias_shape = None if bias_shape is None else tuple(bias_shape)
+    check_shapes(tuple(x_shape), tuple(weight_shape), geometry, bias_shape, transposed=True)
+    return geometry.transposed_shape(tuple(x_shape[2:]))
 
 
 _known_fit = lru_cache(maxsize=4096)(_fit)

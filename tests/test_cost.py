@@ -40,7 +40,7 @@ def test_no_phase_has_more_taps_than_the_shuffle_gives_it(case):
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("choice", [Choice(*key) for key in cost.RATES], ids=str)
+@pytest.mark.parametrize("choice", cost.CHOICES, ids=str)
 def test_more_images_cost_more(layer, choice):
     x_shape, *rest = LAYERS[layer]
     one, two = (predict(choice, (n * x_shape[0], *x_shape[1:]), *rest) for n in (1, 2))
@@ -61,6 +61,13 @@ def test_few_outputs_are_shuffled_and_wide_layers_left_to_torch():
     assert choose(*FEW).form != "native"
     assert choose(*WIDE) == Choice("native", False)
     assert choose(*WIDE, True) == Choice("native", True)
+
+
+@given(case=transposed_cases())
+def test_layers_that_take_no_time_are_left_to_torch(case):
+    geometry, x_shape, weight_shape = case
+    if geometry.axes == 2:
+        assert choose(x_shape, weight_shape, geometry) == Choice("native", False)
 
 
 @pytest.mark.parametrize("settings", [{"groups": 4}, {"dilation": 2}, {"stride": 1}])
@@ -97,6 +104,8 @@ def test_auto_is_torchs_own_call_while_it_is_traced(monkeypatch):
     graph = torch.export.export(Layer(), (x,)).graph
     called = [node.target for node in graph.nodes if node.op == "call_function"]
     assert called == [torch.ops.aten.conv_transpose2d.input]
+    compiled = torch.compile(Layer(), backend="eager", fullgraph=True)(x)
+    torch.testing.assert_close(compiled, forms.native(x, weight, FEW[2]), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("layer", [FEW, *list(LAYERS.values())[3:4], LAYERS["FCN k16 s8"]])
@@ -166,7 +175,7 @@ def test_derivatives_of_every_kind_pass_through_the_choice(padding, monkeypatch)
 
 
 def test_bad_input_is_refused_by_name():
-    with pytest.raises(ValueError, match="choice: got .*polyphase.*; want one of columns, native"):
+    with pytest.raises(ValueError, match="choice: got .*polyphase.*; want one of .*native"):
         predict(Choice("polyphase", True), *FEW)
     with pytest.raises(ValueError, match="x_shape: got"):
         predict(Choice("native", True), (4, 63, 32, 32), *FEW[1:])

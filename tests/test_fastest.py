@@ -117,16 +117,17 @@ def test_the_transposed_convolution_is_computed_by_the_one_that_was_fastest(cloc
     settings = {"stride": 2, "padding": ((0, 1), (1, 1)), "output_padding": 1}
     expected = forms.conv_transpose(x, weight, **settings, form="native")
     taken = []
+    compute = forms._native if form == "native" else forms.FORMS[form]
+
+    def watched(x, *rest):
+        taken.append((form, forms._channels_last(x)))
+        return compute(x, *rest)
+
     with pytest.MonkeyPatch.context() as patch:
-        compute = forms.FORMS[form]
-
-        def watched(x, *rest):
-            taken.append((form, forms._channels_last(x)))
-            return compute(x, *rest)
-
-        patch.setitem(forms.FORMS, form, watched)
         if form == "native":
-            patch.setattr(forms, "native", watched)
+            patch.setattr(forms, "_native", watched)
+        else:
+            patch.setitem(forms.FORMS, form, watched)
         y = forms.conv_transpose(x, weight, **settings, form="fastest")
     assert taken == [(form, last)]
     assert len(asked[0]) == 8

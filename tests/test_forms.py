@@ -182,7 +182,7 @@ GOOD = {"x": torch.zeros(1, 2, 5), "weight": torch.zeros(2, 3, 3)}
         ({"weight": torch.zeros(2, 3, 0)}, r"weight: got shape \(2, 3, 0\); .* none of size 0"),
         ({"form": None}, "form: got None; want one of auto"),
         ({"form": ["native"]}, r"form: got \['native'\]; want one of auto"),
-        ({"form": "fast"}, "form: got 'fast'; want one of auto, scatter, matrix"),
+        ({"form": "fast"}, "form: got 'fast'; want one of auto, fastest, scatter"),
     ],
 )
 def test_bad_input_is_refused_by_name(arguments, message):

@@ -29,7 +29,7 @@ RATES: dict[tuple[str, bool], dict[str, float]] = {
         "odd": 21,
     },
     ("native", False): {
-        "call": 167e3,
+        "call": 97e3,
         "products": 0.0288,
         "weights": 1.54,
         "outputs": 2.72,
@@ -63,21 +63,35 @@ RATES: dict[tuple[str, bool], dict[str, float]] = {
         "call": 330e3,
         "products": 0.0312,
         "weights": 7.40,
+        "inputs": 0.53,
         "odd": 40,
         "stored": 1.28,
         "cropped": 1.39,
-        "inputs": 0.53,
+    },
+    ("shuffle of single taps", True): {
+        "call": 200e3,
+        "products": 0.0218,
+        "weights": 4.32,
+        "inputs": 1.66,
+        "stored": 1.20,
+    },
+    ("shuffle of single taps", False): {
+        "call": 200e3,
+        "products": 0.0224,
+        "weights": 5.24,
+        "inputs": 1.82,
+        "stored": 1.89,
     },
 }
 """Nanoseconds of a core for each item counted, by form and whether channels lie last in memory.
 
-Fitted, with no rate below zero, to the times of 55 layers: the listed ones of :mod:`upconv.bench`
-and 45 drawn at random, each timed in turn with the other forms on one thread of an AMD EPYC with
-AVX2, in float32, with torch 2.13. ``products`` are multiplications, 8 output channels at a time;
-``weights`` values of the weight, which are first put in another order; ``positions`` pixels of the
-input; ``rows`` calls of torch's kernel, one for each row of each phase and each of its taps;
-``odd`` pixels whose channels do not come in eights and so are written with a mask; ``stored`` and
-``cropped`` values that are written down and read again.
+Fitted, with no rate below zero, to the times of the listed layers of :mod:`upconv.bench` and of 45
+drawn at random, or 90 for single taps. Each was timed in turn with the other forms, in float32 on
+one thread of an AMD EPYC with AVX2, torch 2.13. ``products`` are multiplications, 8 output
+channels at a time; ``weights`` values of the weight, which are first put in another order;
+``positions`` pixels of the input; ``rows`` calls of torch's kernel, one for each row of each phase
+and each of its taps; ``odd`` pixels whose channels do not come in eights, written with a mask;
+``stored`` and ``cropped`` values that are written down and read again.
 """
 
 REREAD = 0.3
@@ -198,6 +212,12 @@ class Choice(NamedTuple):
     channels_last: bool
 
 
+CHOICES = [
+    Choice(form, last) for form in ("native", "columns", "shuffle") for last in (False, True)
+]
+"""Among what "auto" chooses."""
+
+
 def predict(
     choice: Choice, x_shape: Sequence[int], weight_shape: Sequence[int], geometry: Geometry
 ) -> float:
@@ -224,9 +244,8 @@ def predict(
         >>> shuffle < native
         True
     """
-    if choice not in RATES:
-        known = ", ".join(sorted({form for form, _ in RATES}))
-        raise ValueError(f"choice: got {choice!r}; want one of {known}, and True or False")
+    if choice not in CHOICES:
+        raise ValueError(f"choice: got {choice!r}; want one of {', '.join(map(str, CHOICES))}")
     images, out_channels, weights = (
         x_shape[0],
         weight_shape[1] * geometry.groups,
@@ -249,7 +268,9 @@ def predict(
         counts["weights"] *= 1 + REREAD * images * (4 * weights > CACHE)
     else:
         counts["cropped"] = made.stored * (made.stored > outputs * out_channels)
-    return 1e-9 * sum(rate * counts[item] for item, rate in RATES[choice].items())
+    single = choice.form == "shuffle" and max(phase_taps(geometry)) == 1  # no kernel to flip
+    rates = RATES[choice.form + single * " of single taps", choice.channels_last]
+    return 1e-9 * sum(rate * counts[item] for item, rate in rates.items())
 
 
 @lru_cache(maxsize=4096)
@@ -291,7 +312,7 @@ def choose(
     order = 1e-9 * (TO_LAST * prod(x_shape) + FROM_LAST * outputs)
     expected = {
         choice: predict(choice, *layer) + order * (choice.channels_last and not channels_last)
-        for choice in map(Choice._make, RATES)
+        for choice in CHOICES
         if choice.channels_last or not channels_last
     }
     best = min(expected, key=expected.get)

@@ -9,7 +9,7 @@ the same products are made and added. Taught in the chapter "Five ways to comput
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import product
 from math import prod
 
@@ -315,15 +315,15 @@ def native_unchecked(
 ) -> torch.Tensor:
     """:func:`native` for arguments that are known to fit: checks would fix the sizes of a trace."""
     common, crops = _common_padding(geometry)
-    y = _CONV_TRANSPOSE[geometry.axes](
+    y = _CONV_TRANSPOSE[x.ndim - 2](
         x,
         weight,
         bias,
-        stride=geometry.stride,
-        padding=common,
-        output_padding=geometry.output_padding,
-        groups=geometry.groups,
-        dilation=geometry.dilation,
+        geometry.stride,
+        common,
+        geometry.output_padding,
+        geometry.groups,
+        geometry.dilation,
     )
     return _window(y, crops)
 
@@ -384,20 +384,23 @@ def conv_transpose(
     if form not in ("auto", "fastest", *FORMS):
         raise ValueError(f"form: got {form!r}; want one of auto, fastest, {', '.join(FORMS)}")
     axes = weight_axes(tuple(weight.shape))
-    geometry = Geometry(tuple(weight.shape[2:]), stride, padding, dilation, output_padding, groups)
+    settings = stride, padding, dilation, output_padding, groups
+    make = _known_geometry if _eager() and _are_integers(settings) else Geometry
+    geometry = make(tuple(weight.shape[2:]), *settings)
     if x.ndim == axes + 1:
         return _compute(x[None], weight, bias, geometry, form)[0]
     return _compute(x, weight, bias, geometry, form)
 
 
 def _compute(x, weight, bias, geometry, form) -> torch.Tensor:
+    """A form by its name, or the one that "auto" or "fastest" takes for these tensors."""
     if form in FORMS:
         return FORMS[form](x, weight, geometry, bias)
     _check(x, weight, geometry, bias)
     here = _channels_last(x)
     choice = (_expected if form == "auto" else _timed)(x, weight, geometry)
-    if choice == Choice("native", here):
-        return native(x, weight, geometry, bias)
+    if choice == ("native", here):
+        return native_unchecked(x, weight, geometry, bias)
     return _NativeGradient.apply(x, weight, bias, geometry, choice)
 
 
@@ -453,19 +456,30 @@ def _in_layout(x, weight, bias, geometry, choice) -> torch.Tensor:
     return _ordered(y, _channels_last(x) or _channels_last(weight))
 
 
+def _eager() -> bool:
+    return not (torch.compiler.is_compiling() or torch.jit.is_tracing())
+
+
+def _are_integers(settings: object) -> bool:
+    """Whether all of it is integers and tuples: then what is equal is also of the same types."""
+    return type(settings) is int or (type(settings) is tuple and all(map(_are_integers, settings)))
+
+
+_known_geometry = lru_cache(maxsize=4096)(Geometry)  # a small layer takes less than its checks
+
+
 def _plain(x: torch.Tensor) -> bool:
     """Whether this call may choose: eager, and the values lie in one of torch's two orders."""
-    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    return not traced and x.numel() > 0 and (_channels_last(x) or x.is_contiguous())
+    return _eager() and x.numel() > 0 and (x.is_contiguous() or _channels_last(x))
 
 
 def _expected(x: torch.Tensor, weight: torch.Tensor, geometry: Geometry) -> Choice:
     """What "auto" takes: torch's own call where the rates of the prediction were not measured."""
     here = _channels_last(x)
-    measured = x.device.type == "cpu" and x.dtype == torch.float32 and x.ndim == 4
+    measured = x.is_cpu and x.dtype == torch.float32 and x.ndim == 4
     if not (measured and _plain(x) and torch.backends.mkldnn.enabled):
         return Choice("native", here)
-    return choose(tuple(x.shape), tuple(weight.shape), geometry, here)
+    return choose(x.shape, weight.shape, geometry, here)
 
 
 TIMED = ("native", "columns", "polyphase", "shuffle")
@@ -504,17 +518,29 @@ def check_tensors(**tensors) -> None:
 
 def _check(x, weight, geometry, bias) -> tuple[int, ...]:
     """The output size, once the tensors fit each other: nothing is cast, moved or broadcast."""
-    tensors = {"x": x, "weight": weight} | ({} if bias is None else {"bias": bias})
+    tensors = {"x": x, "weight": weight}
+    if bias is not None:
+        tensors["bias"] = bias
     check_tensors(**tensors)
-    bias_shape = None if bias is None else tuple(bias.shape)
-    check_shapes(tuple(x.shape), tuple(weight.shape), geometry, bias_shape, transposed=True)
+    fit = _known_fit if _eager() else _fit
+    out_size = fit(x.shape, weight.shape, geometry, None if bias is None else bias.shape)
     for name, tensor in tensors.items():
-        if (tensor.dtype, tensor.device) != (x.dtype, x.device):
+        if tensor.dtype != x.dtype or tensor.device != x.device:
             raise ValueError(
                 f"{name}: got {tensor.dtype} on {tensor.device}; want {x.dtype} on {x.device}, "
                 "like x"
             )
-    return geometry.transposed_shape(tuple(x.shape[2:]))
+    return out_size
+
+
+def _fit(x_shape, weight_shape, geometry, bias_shape) -> tuple[int, ...]:
+    """The output size, once the shapes fit each other and the geometry."""
+    bias_shape = None if bias_shape is None else tuple(bias_shape)
+    check_shapes(tuple(x_shape), tuple(weight_shape), geometry, bias_shape, transposed=True)
+    return geometry.transposed_shape(tuple(x_shape[2:]))
+
+
+_known_fit = lru_cache(maxsize=4096)(_fit)
 
 
 def _add_bias(y: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -639,6 +665,8 @@ def _window(x: torch.Tensor, margins: Sequence[tuple[int, int]]) -> torch.Tensor
     What is not needed is not asked for: torch copies even where no zeros are added, and even where
     nothing is cropped the gradient is.
     """
+    if not any(map(any, margins)):
+        return x
     added = [max(margin, 0) for pair in reversed(margins) for margin in pair]
     if any(added):
         x = F.pad(x, added)

@@ -21,6 +21,7 @@ ROOMS = [
     "geometry",
     "definition",
     "matrix",
+    "timing",
     "forms",
     "resample",
     "pooling",

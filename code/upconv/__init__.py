@@ -50,6 +50,7 @@ _MODULES = (
     "geometry",
     "definition",
     "matrix",
+    "timing",
     "forms",
     "resample",
     "pooling",

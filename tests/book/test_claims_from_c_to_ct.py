@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional as F
 from upconv import Geometry, arithmetic, conv_matrix, definition
 from upconv.book import records, zeros
+from upconv.timing import peak_memory, ratio
 
 # Convolutions on images: kernel, stride, padding, dilation and input size, in no special relation.
 GEOMETRIES = [
@@ -344,11 +345,11 @@ def test_zero_insertion_wastes():
         assert abs(by_zero - (1 - 1 / s**n)) < 0.01  # the limit, for many inputs
     # Measured, on the machine that the record names. Memory can be counted again anywhere.
     for layer, found in records.load("zeros").results.items():
-        low, _, high = zeros.ratios(found["seconds"], "zero_insertion")
+        low, _, high = ratio(found["seconds"], "zero_insertion", base="native")
         if layer.startswith("8 channels"):
             assert low < 1.5  # the other side of the condition: hardly slower
         else:
             assert low > 1.5
         assert found["bytes"]["zero_insertion"] > 1.3 * found["bytes"]["native"]
-        again = {form: zeros.record_memory(form, layer) for form in zeros.FORMS}
+        again = {form: peak_memory(zeros.call(form, layer)) for form in zeros.FORMS}
         assert again["zero_insertion"] > 1.3 * again["polyphase"]

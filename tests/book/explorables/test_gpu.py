@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from browser import PAGE, Reader
-from upconv.book import explorables, records, zeros
+from upconv.book import explorables, records
 from upconv.book.explorables import gpu
+from upconv.timing import ratio
 
 SOFTWARE = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 CHAPTER = Path(__file__).resolve().parents[3] / "book" / "speed" / "your-gpu.md"
@@ -190,7 +191,7 @@ def test_every_form_is_right_and_timed(race, size, kernel):
 def assert_shown(race, seconds: dict[str, list[float]]) -> None:
     """The ratios in the page are those that the package computes from the record."""
     for form in seconds:
-        low, middle, high = zeros.ratios(seconds, form, base="gather")
+        low, middle, high = ratio(seconds, form, base="gather")
         shown = re.findall(r"[\d.]+", race.rows()[form][1])[:3]
         assert [float(ratio) for ratio in shown] == pytest.approx([middle, low, high], rel=6e-3)
 

@@ -28,6 +28,7 @@ ROOMS = [
     "factor",
     "checkerboard",
     "layers",
+    "fusion",
     "frameworks",
     "book",
 ]

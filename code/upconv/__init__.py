@@ -45,6 +45,7 @@ _MODULE_OF = {
     "UpsampleConv3d": "layers",
     "icnr_": "layers",
     "bilinear_": "layers",
+    "fuse": "fusion",
 }
 _MODULES = (
     "geometry",
@@ -57,6 +58,7 @@ _MODULES = (
     "factor",
     "checkerboard",
     "layers",
+    "fusion",
     "frameworks",
 )
 

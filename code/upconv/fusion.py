@@ -10,10 +10,14 @@ from __future__ import annotations
 import copy
 import inspect
 import operator
+import random
 import warnings
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import fx, nn
 from torch.nn import functional as F
@@ -173,13 +177,41 @@ def _lean_copy(model: nn.Module) -> nn.Module:
 
 
 def _run(model: nn.Module, arguments: tuple) -> list[torch.Tensor]:
-    """The tensors of the output; arguments and random numbers stay as they are."""
+    """The tensors of the output, random numbers being always the same; the arguments stay so."""
     arguments = pytree.tree_map_only(torch.Tensor, lambda x: x.detach().clone(), arguments)
-    devices = {x.device for x in model.parameters() if x.device.type == "cuda"}
-    with torch.no_grad(), torch.random.fork_rng(devices):
-        torch.manual_seed(0)
+    with torch.no_grad(), _own_random_numbers(model):
         outputs = pytree.tree_leaves(model(*arguments))
     return [output for output in outputs if isinstance(output, torch.Tensor)]
+
+
+@contextmanager
+def _own_random_numbers(model: nn.Module) -> Iterator[None]:
+    """Random numbers that begin anew, and afterwards go on as if none had been drawn."""
+    devices = {x.device for x in model.parameters() if x.device.type == "cuda"}
+    state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(0)
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(state)
+            np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+@contextmanager
+def _drawing_nothing() -> Iterator[None]:
+    """ValueError if random numbers are drawn, which a graph would repeat for ever."""
+
+    def state() -> tuple:
+        _, numbers, place, *_ = np.random.get_state()  # noqa: NPY002
+        return random.getstate(), numbers.tobytes(), place, torch.get_rng_state().tolist()
+
+    before = state()
+    yield
+    if state() != before:
+        raise ValueError("it draws random numbers")
 
 
 def _judged(
@@ -303,10 +335,11 @@ class _Tracer(fx.Tracer):
 
     def trace(self, root: nn.Module, concrete_args: dict) -> fx.Graph:
         self.stack = [(self.names[root], Counter())]
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _own_random_numbers(root):
             # Such as: that a value is taken for granted and cannot be checked.
             warnings.simplefilter("error" if self.alone else "ignore")
-            return super().trace(root, concrete_args)
+            with _drawing_nothing():
+                return super().trace(root, concrete_args)
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         kept = self.alone or module in self.closed or _altered(module)
@@ -320,7 +353,8 @@ class _Tracer(fx.Tracer):
         self.stack.append((name, Counter()))
         self.ways[name].append(_way(module, args, kwargs, fx.Proxy))
         try:
-            return super().call_module(module, forward, args, kwargs)
+            with _drawing_nothing():
+                return super().call_module(module, forward, args, kwargs)
         except Exception:
             if self.culprit is None:
                 self.culprit = module
@@ -555,10 +589,16 @@ class _Reading:
         for name, value in way.items():
             if value is not None and type(value) not in (bool, int, float, str):
                 raise ValueError(f"its argument {name} is {type(value).__name__}")
+        known = {
+            n for tensors in (module.named_parameters, module.named_buffers) for n, _ in tensors()
+        }
         graphs = []
         for training in (False, True):
             module.train(training)
             graphs.append(_Tracer(self.names, alone=True).trace(module, way))
+            for node in graphs[-1].find_nodes(op="get_attr"):
+                if node.target not in known:
+                    raise ValueError("it makes a tensor of its own")
         sources = {graph.python_code("self").src for graph in graphs}
         if len(sources) > 1:
             raise ValueError("it differs in training")
@@ -665,7 +705,7 @@ def _ratio(size, shapes: list[tuple[int, ...]]) -> tuple[float, ...]:
         for shape in shapes
     }
     if len(ratios) > 1:
-        raise ValueError(f"size={size}: it comes from several sizes")
+        raise ValueError(f"several sizes go to size={size}")
     return ratios.pop()
 
 

@@ -273,6 +273,13 @@ def native(
         tensor([[[ 1.,  2., 13., 20., 30.]]])
     """
     _check(x, weight, geometry, bias)
+    return native_unchecked(x, weight, geometry, bias)
+
+
+def native_unchecked(
+    x: torch.Tensor, weight: torch.Tensor, geometry: Geometry, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """:func:`native` for arguments that are known to fit: checks would fix the sizes of a trace."""
     common = [min(pair) for pair in geometry.padding]
     y = _CONV_TRANSPOSE[geometry.axes](
         x,
@@ -485,12 +492,18 @@ def _conv_weight(weight: torch.Tensor, groups: int) -> torch.Tensor:
 
 
 def _window(x: torch.Tensor, margins: Sequence[tuple[int, int]]) -> torch.Tensor:
-    """x with zeros added around it (positive margins) or cropped away (negative ones)."""
+    """x with zeros added around it (positive margins) or cropped away (negative ones).
+
+    What is not needed is not asked for: torch copies even where no zeros are added, and even where
+    nothing is cropped the gradient is.
+    """
     added = [max(margin, 0) for pair in reversed(margins) for margin in pair]
-    size = [i + before + after for i, (before, after) in zip(x.shape[2:], margins, strict=True)]
-    x = F.pad(x, added) if any(added) else x  # F.pad copies, even where it adds nothing
-    for axis, ((before, _), length) in enumerate(zip(margins, size, strict=True), start=2):
-        x = x.narrow(axis, max(-before, 0), length)
+    if any(added):
+        x = F.pad(x, added)
+    for axis, pair in enumerate(margins, start=2):
+        before, after = (max(-margin, 0) for margin in pair)
+        if before or after:
+            x = x.narrow(axis, before, x.shape[axis] - before - after)
     return x
 
 

@@ -11,6 +11,7 @@ trace for autograd, and return it. The stride is that of the layer; torch calls 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from math import ceil, prod
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from torch.nn import functional as F
 
 from upconv.definition import check_shapes, weight_axes
 from upconv.factor import Collapsed, collapse
-from upconv.forms import check_tensors, native
+from upconv.forms import check_tensors, native_unchecked
 from upconv.geometry import Geometry, PerAxis, per_axis
 from upconv.pooling import insert_zeros
 
@@ -31,10 +32,13 @@ __all__ = ["UpsampleConv1d", "UpsampleConv2d", "UpsampleConv3d", "bilinear_", "i
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # torch's names, by the number of axes
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the rank of a tensor
-_FEW = 16  # fewer output channels than these leave a transposed convolution's registers empty
-_MANY = 96  # from so many input channels on, fewer products pay for more sums
-_PIECE = 2**23  # bytes: sums of differences are made in pieces that stay in the processor's cache
 
+# Measured on two cores with AVX2: see `_form`.
+_FEW = 16  # fewer output channels than these leave a transposed convolution's registers empty
+_MANY = 128  # from so many channels on, fewer products pay for more sums
+_RATIO = 16  # with so many inputs for an output, not to upsample them is what counts
+_GAIN = 1.6  # where products are not saved by this factor, the pair is as fast
+_PIECE = 2**23  # bytes: sums of differences are made in pieces that stay in the processor's cache
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -102,6 +106,7 @@ class _UpsampleConv:
             whole = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
             padding = [(width // 2, width - width // 2) for width in whole]
         self._conv = Geometry(kernel, padding=padding, dilation=dilation, groups=groups)
+        self._forms = {values_only: _form(self, values_only) for values_only in (False, True)}
         self._kept = None
 
     @classmethod
@@ -188,23 +193,28 @@ class _UpsampleConv:
         """
         self._check(x)
         weight, bias, device = self.weight, self.bias, x.device.type
-        plain = _plain(x, weight, bias)
-        form = _form(self, on_cpu=plain and device == "cpu" and x.element_size() >= 4)
+        dtype = _autocast_dtype(x) or x.dtype
+        plain, on_cpu, wide = _plain(x, weight, bias), device == "cpu", dtype.itemsize >= 4
+        form = self._forms[plain and on_cpu and wide]
         if form == "conv first":
             return self._upsample(self._conv_forward(x, weight, bias))
-        if form == "pair" or self._too_small(x):
+        if form == "pair" or (self._linear and self._is_small(x)):
             return self._conv_forward(self._upsample(x), weight, bias)
-        if torch.is_autocast_enabled(device) and x.dtype != torch.float64:
-            x = x.to(torch.get_autocast_dtype(device))
-            bias = None if bias is None else bias.to(x.dtype)
         last = _channels_last(x) or _channels_last(weight)
-        layout = _CHANNELS_LAST[x.ndim] if last else torch.contiguous_format
-        kernels = self._kernels(form, x.dtype, layout, plain)
+        layout = inner = _CHANNELS_LAST[x.ndim] if last else torch.contiguous_format
+        if on_cpu and (not wide or (not plain and min(weight.shape[:2]) >= _MANY // 2)):
+            inner = torch.contiguous_format  # oneDNN's backward passes and bfloat16 are faster so
+        kernels = self._kernels(form, dtype, inner, plain)
+        x, bias = x.to(dtype), None if bias is None else bias.to(dtype)
         if form == "differences":
             return _by_differences(x, kernels, bias, layout)
-        x = x.contiguous(memory_format=layout)
-        y = _by_phases(x, kernels, bias) if form == "phases" else kernels.apply(x, bias)
-        return self._with_strips(x, y, bias).contiguous(memory_format=layout)
+        x = x.contiguous(memory_format=inner)
+        if form == "phases":
+            y = self._with_strips(x, _by_phases(x, kernels, bias), bias)
+        else:
+            x = kernels.extend(x)
+            y = native_unchecked(x, kernels.weight, kernels.geometry, bias)
+        return y.contiguous(memory_format=layout)
 
     def extra_repr(self) -> str:
         """What torch prints of the convolution, and the upsampling in place of the stride."""
@@ -218,8 +228,8 @@ class _UpsampleConv:
         check_tensors(x=x)
         weight, conv = self.weight, self._conv
         check_shapes(tuple(x.shape), tuple(weight.shape), conv, transposed=False)
-        cast = torch.is_autocast_enabled(x.device.type)
-        if x.device != weight.device or (x.dtype != weight.dtype and not cast):
+        same = x.dtype == weight.dtype or _autocast_dtype(x)
+        if x.device != weight.device or not same:
             raise ValueError(
                 f"x: got {x.dtype} on {x.device}; want {weight.dtype} on {weight.device}, like the "
                 "weight"
@@ -271,41 +281,32 @@ class _UpsampleConv:
         weight = collapsed.weight.to(dtype)
         if form == "phases":
             return _phases(collapsed._replace(weight=weight), layout)
-        return collapsed._replace(weight=weight.contiguous(memory_format=layout))
+        # The shape is known, and the exporter to ONNX has to be told.
+        shape = self.in_channels, self.out_channels // conv.groups, *collapsed.geometry.kernel
+        weight = weight.reshape(shape).contiguous(memory_format=layout)
+        return collapsed._replace(weight=weight)
 
-    @property
-    def _strip(self) -> Pairs:
-        """How many outputs at the ends of each axis linear upsampling, collapsed, gets wrong."""
-        wrong = self._linear and self.padding_mode == "zeros"
-        return tuple(
-            pair if wrong and s > 1 else (0, 0)
-            for s, pair in zip(self.scale_factor, self._conv.padding, strict=True)
-        )
-
-    def _too_small(self, x: torch.Tensor) -> bool:
-        """Whether the wrong outputs at both ends of an axis meet."""
-        return any(
-            any(pair) and i * s + 1 < k
-            for i, s, k, pair in zip(
-                x.shape[2:], self.scale_factor, self._conv.reach, self._strip, strict=True
-            )
-        )
+    def _is_small(self, x: torch.Tensor) -> bool:
+        """Whether a strip, as :meth:`_with_strips` computes it, is wider than the image."""
+        sizes = zip(x.shape[2:], self.scale_factor, self._conv.reach, strict=True)
+        return any(i * s < reach - 1 for i, s, reach in sizes)
 
     def _with_strips(self, x: torch.Tensor, y: torch.Tensor, bias: torch.Tensor | None):
-        """The collapsed result y, at its ends replaced by what the pair makes of the ends of x.
+        """The collapsed result y, its ends overwritten with what the pair makes of the ends of x.
 
         Linear upsampling as a transposed convolution goes on beyond the border, where the
         convolution of the pair reads zeros.
         """
-        for axis, (before, after) in enumerate(self._strip):
-            if before or after:
-                first = self._end(x, axis, before, bias, last=False)
-                final = self._end(x, axis, after, bias, last=True)
-                inner = y.shape[axis + 2] - before - after
-                y = torch.cat([first, y.narrow(axis + 2, before, inner), final], axis + 2)
+        if not self._linear or self.padding_mode != "zeros":
+            return y
+        for axis, (s, pair) in enumerate(zip(self.scale_factor, self._conv.padding, strict=True)):
+            for count, last in zip(pair, (False, True), strict=True):
+                if s > 1 and count:
+                    strip = y.narrow(axis + 2, y.shape[axis + 2] - count if last else 0, count)
+                    strip.copy_(self._end(x, axis, count, bias, last))
         return y
 
-    def _end(self, x, axis: int, count: int, bias, *, last: bool) -> torch.Tensor:
+    def _end(self, x, axis: int, count: int, bias, last: bool) -> torch.Tensor:
         """The first or last ``count`` outputs along an axis, by the pair."""
         conv, s, read = self._conv, self.scale_factor[axis], self._conv.reach[axis] - 1
         inputs = min((read - 1) // s + 2, x.shape[axis + 2])
@@ -313,51 +314,50 @@ class _UpsampleConv:
         slab = slab.narrow(axis + 2, inputs * s - read if last else 0, read)
         padding = list(conv.padding)
         padding[axis] = (0, count) if last else (count, 0)
-        return _CONV[conv.axes](
-            F.pad(slab, _flat(padding)),
-            self.weight.to(x.dtype),
-            bias,
-            dilation=conv.dilation,
-            groups=conv.groups,
-        )
+        slab = F.pad(slab, _flat(padding))
+        return _CONV[conv.axes](slab, self.weight, bias, dilation=conv.dilation)
 
 
-def _form(layer: _UpsampleConv, on_cpu: bool) -> str:
+def _form(layer: _UpsampleConv, values_only: bool) -> str:
     """The way to compute a layer, from its settings alone, whatever the size of the image.
 
-    ``on_cpu`` says that the processor computes, in float32 or float64, and that no derivative and
-    no trace of it is wanted.
+    ``values_only`` says that the processor is to compute values in float32 or float64, without
+    derivatives and not for a trace.
 
-    "conv first" and "pair" are the two operations, in either order. "transposed" is the collapsed
-    kernel in torch's own transposed convolution; "phases" is the same kernel in one convolution
-    whose output channels are interleaved, better where they are few; "differences" has the fewest
-    products.
+    "pair" and "conv first" are the two operations, in either order. "transposed" is the collapsed
+    kernel in torch's own transposed convolution; "phases" is the same kernel in one convolution,
+    whose output channels are then interleaved: faster where they are few. "differences" has the
+    fewest products.
     """
     conv, scale = layer._conv, layer.scale_factor
     axes = list(zip(scale, conv.reach, conv.padding, strict=True))
     nearest, zeros = not layer._linear, layer.padding_mode == "zeros"
-    padded = any(map(sum, conv.padding))
-    if max(conv.reach) == 1 and not padded:
+    inputs, outputs = layer.in_channels, layer.out_channels
+    if max(conv.reach) == 1 and not any(map(sum, conv.padding)):
         return "conv first"
-    if zeros:  # beyond that there are outputs that see nothing but zeros, and collapse refuses
+    if zeros:  # with more padding, some outputs see nothing but zeros, and collapse refuses
         equal = all(max(pair) < reach for _, reach, pair in axes)
-    elif layer.padding_mode == "reflect":  # within a block, a mirror image is a repetition
+    elif layer.padding_mode == "reflect":  # within a block of copies, reflection is replication
         equal = nearest and all(max(pair) < s for s, _, pair in axes)
     else:
         equal = nearest or layer.padding_mode == "replicate"
-    if not equal or max(scale) == 1:
+    stamps = scale if nearest else [2 * s - s % 2 for s in scale]
+    gain = prod(map(operator.mul, conv.kernel, scale)) / prod(
+        reach + stamp - 1 for reach, stamp in zip(conv.reach, stamps, strict=True)
+    )
+    if not equal or max(scale) == 1 or gain < 1:
         return "pair"
-    stamps = [s if nearest else 2 * s - s % 2 for s in scale]
-    collapsed = prod(k + stamp - 1 for k, stamp in zip(conv.reach, stamps, strict=True))
-    pair = prod(k * s for k, s in zip(conv.kernel, scale, strict=True))
-    if collapsed > pair:
+    few = outputs // conv.groups < _FEW
+    if few and values_only and conv.groups == 1 and inputs >= _RATIO * outputs:
+        return "phases"
+    if not nearest or (values_only and gain < _GAIN) or (few and conv.groups > 1):
         return "pair"
-    if layer.out_channels // conv.groups < _FEW:
+    if few and values_only:
         return "phases"
     spread = [(reach, pair) for s, reach, pair in axes if s > 1 and reach > 1]
     keeps_size = spread and all(sum(pair) == reach - 1 for reach, pair in spread)
-    many = layer.in_channels >= _MANY and conv.groups == max(conv.dilation) == 1
-    if on_cpu and many and nearest and zeros and keeps_size:
+    plain = zeros and conv.groups == max(conv.dilation) == 1
+    if values_only and plain and keeps_size and min(inputs, outputs) >= _MANY:
         return "differences"
     return "transposed"
 
@@ -379,7 +379,7 @@ def _phases(collapsed: Collapsed, layout: torch.memory_format) -> _Phases:
     memory as its outputs do.
     """
     weight, geometry = collapsed.weight, collapsed.geometry
-    stride, groups, n = geometry.stride, geometry.groups, geometry.axes
+    stride, n = geometry.stride, geometry.axes
     front = [0] * (n - 1) + [-geometry.padding[-1][0] % stride[-1]]
     added, zeros, skipped = [], [], []
     for k, s, (before, after), f in zip(
@@ -389,132 +389,108 @@ def _phases(collapsed: Collapsed, layout: torch.memory_format) -> _Phases:
         added.append((f, blocks * s - f - k))
         zeros.append((blocks - 1 - (f + before) // s, (f + k - 1 - after) // s))
         skipped.append((f + before) % s)
-    weight = F.pad(weight, _flat(added)).unflatten(0, (groups, -1))
-    for axis in range(n):
-        weight = weight.unflatten(3 + 2 * axis, (-1, stride[axis]))
-    taps, phases = range(3, 3 + 2 * n, 2), range(4, 4 + 2 * n, 2)
-    weight = weight.flip(*taps).permute(0, *phases, 2, 1, *taps).flatten(0, n + 1)
+    weight = F.pad(weight, _flat(added))
+    for axis, s in enumerate(stride):
+        weight = weight.unflatten(2 + 2 * axis, (-1, s))
+    taps, phases = range(2, 2 + 2 * n, 2), range(3, 3 + 2 * n, 2)
+    weight = weight.flip(*taps).permute(*phases, 1, 0, *taps).flatten(0, n)
     return _Phases(weight.contiguous(memory_format=layout), collapsed, tuple(zeros), tuple(skipped))
 
 
 def _by_phases(x: torch.Tensor, phases: _Phases, bias: torch.Tensor | None) -> torch.Tensor:
     """One convolution of the small image, whose channels are then interleaved."""
-    geometry = phases.collapsed.geometry
-    groups, stride, n = geometry.groups, geometry.stride, geometry.axes
+    stride, n = phases.collapsed.geometry.stride, x.ndim - 2
+    channels = len(phases.weight) // prod(stride)
     x = phases.collapsed.extend(x)
-    size = geometry.transposed_shape(tuple(x.shape[2:]))
-    if bias is not None:
-        bias = bias.unflatten(0, (groups, 1, -1)).expand(-1, prod(stride), -1).flatten()
+    size = phases.collapsed.geometry.transposed_shape(tuple(x.shape[2:]))
     common = [max(min(pair), 0) for pair in phases.zeros]
     more = [(a - c, b - c) for c, (a, b) in zip(common, phases.zeros, strict=True)]
     x = F.pad(x, _flat(more)) if any(map(any, more)) else x
-    y = _CONV[n](x, phases.weight, bias, padding=common, groups=groups)
-    y = y.unflatten(1, (groups, *stride, -1))
-    # From (batch, groups, *phases, channels, *blocks), with the channels last in memory or not.
-    channels = [1, n + 2]
-    blocks = [axis for a in range(n) for axis in (n + 3 + a, 2 + a)]
-    last = _channels_last(x)
-    y = y.permute(0, *blocks, *channels) if last else y.permute(0, *channels, *blocks)
-    first = 1 if last else 3
-    for axis in range(first, first + n):
-        y = y.flatten(axis, axis + 1)
-    y = y.flatten(-2) if last else y.flatten(1, 2)
-    y = y.movedim(-1, 1) if last else y
+    bias = None if bias is None else bias.repeat(prod(stride))
+    y = _CONV[n](x, phases.weight, bias, padding=common)
+    blocks = y.shape[2:]
+    full = [b * s for b, s in zip(blocks, stride, strict=True)]
+    y = y.reshape(len(x), *stride, channels, *blocks)
+    # Each block beside its phase, and the channels where they lie in memory.
+    interleaved = [axis for a in range(n) for axis in (n + 2 + a, 1 + a)]
+    if _channels_last(x):
+        y = y.permute(0, *interleaved, n + 1).reshape(len(x), *full, channels).movedim(-1, 1)
+    else:
+        y = y.permute(0, n + 1, *interleaved).reshape(len(x), channels, *full)
     for axis, (skipped, length) in enumerate(zip(phases.skipped, size, strict=True), start=2):
         y = y.narrow(axis, skipped, length)
     return y
 
 
 class _Differences(NamedTuple):
-    """Upsampling and a convolution, summed by parts along some axes.
+    """Upsampling and a convolution, summed by parts along one axis.
 
-    ``parts`` has, for each set of these axes, what the differences of the input along them are
-    convolved with (transposed). The results are repeated along the rest of the axes, and summed.
+    The first kernel is for the differences of the input along that axis, the second for the input
+    itself, whose result is repeated along the axis, and both results are added.
     """
 
-    axes: tuple[int, ...]
-    scale: tuple[int, ...]
-    parts: dict[frozenset[int], tuple[torch.Tensor, Geometry]]
+    axis: int
+    weights: tuple[torch.Tensor, torch.Tensor]
+    geometries: tuple[Geometry, Geometry]
 
 
 def _differences(weight: torch.Tensor, conv: Geometry, scale: tuple[int, ...]) -> _Differences:
-    """The parts of nearest upsampling and a convolution that keeps the size.
+    """The parts of nearest upsampling and a convolution that keeps the size along the axis.
 
-    Let u be the upsampled input. Where tap t of the kernel does not see u[m], which tap p sees,
-    then because of the steps d[q] = x[q − 1] − x[q] that lie between. So the convolution is u times
-    the sum S of all taps, and of the steps a transposed convolution with k − 1 running sums of the
-    taps, less S from tap p on. Along an axis these are k products for each input; the collapsed
-    kernel has k + s − 1.
+    Let u be the upsampled input, and m an output. Where a tap sees another value than u[m], which
+    tap p sees, then because of the steps d[q] = x[q − 1] − x[q] that lie between. So the sum is
+    that of all taps times u[m], and a transposed convolution of the steps with the k − 1 running
+    sums of the taps, less the sum of all from tap p on. These are k products for each input; the
+    collapsed kernel has k + s − 1. The other axes are collapsed.
     """
-    axes = tuple(a for a, s in enumerate(scale) if s > 1 and conv.kernel[a] > 1)
-    kernels = {frozenset(): weight}
-    for a in axes:
-        k, (p, _) = conv.kernel[a], conv.padding[a]
-        behind = (torch.arange(1, k, device=weight.device) > p).reshape(
-            -1, *[1] * (conv.axes - 1 - a)
-        )
-        for along, kernel in list(kernels.items()):
-            total = kernel.sum(a + 2, keepdim=True)
-            sums = kernel.cumsum(a + 2).narrow(a + 2, 0, k - 1)
-            kernels |= {along: total, along | {a}: sums - total * behind}
-    parts = {}
-    for along, kernel in kernels.items():
-        collapsed = collapse(
-            kernel,
-            [1 if a in axes else s for a, s in enumerate(scale)],
-            padding=[0 if a in axes else pair for a, pair in enumerate(conv.padding)],
-        )
-        stride, padding = list(collapsed.geometry.stride), list(collapsed.geometry.padding)
-        for a in axes:
-            stride[a] = scale[a] if a in along else 1
-            padding[a] = conv.padding[a][::-1] if a in along else (0, 0)
-        geometry = Geometry(collapsed.geometry.kernel, stride, padding)
-        weight = collapsed.weight
-        if weight.ndim in _CHANNELS_LAST:
-            weight = weight.contiguous(memory_format=_CHANNELS_LAST[weight.ndim])
-        parts[along] = weight, geometry
-    return _Differences(axes, scale, parts)
+    axis = next(a for a, s in enumerate(scale) if s > 1 and conv.kernel[a] > 1)
+    k, (before, after) = conv.kernel[axis], conv.padding[axis]
+    total = weight.sum(axis + 2, keepdim=True)
+    running = weight.cumsum(axis + 2).narrow(axis + 2, 0, k - 1)
+    front, back = running.split([before, after], axis + 2)
+    steps = torch.cat([front, back - total], axis + 2)
+    other_scale, other_padding = list(scale), list(conv.padding)
+    other_scale[axis], other_padding[axis] = 1, 0
+    parts = [collapse(part, other_scale, padding=other_padding) for part in (steps, total)]
+    stride, padding = list(scale), list(parts[0].geometry.padding)
+    padding[axis] = (after, before)
+    geometry = Geometry(parts[0].geometry.kernel, stride, padding)
+    layout = _CHANNELS_LAST.get(weight.ndim, torch.contiguous_format)
+    weights = tuple(part.weight.contiguous(memory_format=layout) for part in parts)
+    return _Differences(axis + 2, weights, (geometry, parts[1].geometry))
 
 
 def _by_differences(
     x: torch.Tensor, how: _Differences, bias: torch.Tensor | None, layout: torch.memory_format
 ) -> torch.Tensor:
-    """Piece by piece: of the images, or of one image along the first axis of differences."""
-    channels = how.parts[frozenset()][0].shape[1]
-    axis = how.axes[0] + 2
-    s, length = how.scale[axis - 2], x.shape[axis]
-    size = [i * s for i, s in zip(x.shape[2:], how.scale, strict=True)]
-    y = x.new_empty(len(x), channels, *size).contiguous(memory_format=layout)
-    image = channels * prod(size) * x.element_size()
+    """Piece by piece: some of the images at a time, or of one image a part of the axis."""
+    axis, (steps, total), (stamp, other) = how
+    s, length = stamp.stride[axis - 2], x.shape[axis]
+    size = list(other.transposed_shape(tuple(x.shape[2:])))
+    size[axis - 2] *= s
+    y = torch.empty(
+        len(x), total.shape[1], *size, dtype=x.dtype, device=x.device, memory_format=layout
+    )
+    image = prod(y.shape[1:]) * y.element_size()
     images, rows = max(1, _PIECE // image), max(1, _PIECE * length // image)
     for some, into in zip(x.split(images), y.split(images), strict=True):
         for start in range(0, length, rows):
             stop = min(start + rows, length)
+            piece = some.narrow(axis, start, stop - start)
+            ends = [(0, 0)] * (x.ndim - 2)
+            ends[axis - 2] = int(start == 0), int(stop == length)
             first, end = max(start - 1, 0), min(stop + 1, length)
-            padding = [(int(a in how.axes),) * 2 for a in range(x.ndim - 2)]
-            padding[axis - 2] = (int(start == 0), int(stop == length))
-            piece = F.pad(some.narrow(axis, first, end - first), _flat(padding))
+            wide = F.pad(some.narrow(axis, first, end - first), _flat(ends))
+            wide = wide.narrow(axis, 0, stop - start + 1) - wide.narrow(axis, 1, stop - start + 1)
             if x.ndim in _CHANNELS_LAST:
                 piece = piece.contiguous(memory_format=_CHANNELS_LAST[x.ndim])
-            into.narrow(axis, s * start, s * (stop - start)).copy_(_summed(piece, how, bias))
+                wide = wide.contiguous(memory_format=_CHANNELS_LAST[x.ndim])
+            torch.add(
+                native_unchecked(wide, steps, stamp, bias).unflatten(axis, (-1, s)),
+                native_unchecked(piece, total, other).unsqueeze(axis + 1),
+                out=into.narrow(axis, s * start, s * (stop - start)).unflatten(axis, (-1, s)),
+            )
     return y
-
-
-def _summed(x: torch.Tensor, how: _Differences, bias: torch.Tensor | None) -> torch.Tensor:
-    """The sum of all parts, for an x with one more value at either end of each axis of ``how``."""
-    sums = {}
-    for along, (weight, geometry) in how.parts.items():
-        part = x
-        for a in how.axes:
-            inner = part.shape[a + 2] - 1
-            before, after = part.narrow(a + 2, 0, inner), part.narrow(a + 2, 1, inner)
-            part = before - after if a in along else after.narrow(a + 2, 0, inner - 1)
-        sums[along] = native(part, weight, geometry, None if along else bias)
-    for a in how.axes:
-        for along in [along for along in sums if a in along]:
-            copies = sums.pop(along - {a}).unsqueeze(a + 3)
-            sums[along].unflatten(a + 2, (-1, how.scale[a])).add_(copies)
-    return sums[frozenset(how.axes)]
 
 
 def _plain(*tensors: torch.Tensor | None) -> bool:
@@ -533,6 +509,14 @@ def _plain(*tensors: torch.Tensor | None) -> bool:
         except RuntimeError:  # under a transform of torch.func, or without memory
             return False
     return True
+
+
+def _autocast_dtype(x: torch.Tensor) -> torch.dtype | None:
+    """What torch would cast the input of a convolution to; None outside of autocast."""
+    device = x.device.type
+    if x.dtype == torch.float64 or not torch.amp.is_autocast_available(device):
+        return None
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
 
 
 def _channels_last(x: torch.Tensor) -> bool:

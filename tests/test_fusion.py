@@ -45,6 +45,11 @@ def nearest(scale=2, **settings):
     return nn.Upsample(scale_factor=scale, **settings)
 
 
+def many():
+    """So many channels for one that bilinear upsampling is worth saving."""
+    return nn.Conv2d(4, 16, 1)
+
+
 class Forward(nn.Module):
     """A model whose forward is a function of itself and the input, and its parts."""
 
@@ -115,12 +120,17 @@ PAIRS = {
     "modules": lambda: nn.Sequential(nearest(), conv()),
     "nearest 2d": lambda: nn.Sequential(nn.UpsamplingNearest2d(scale_factor=2), conv()),
     "nearest-exact": lambda: nn.Sequential(nearest(3, mode="nearest-exact"), conv()),
-    "bilinear": lambda: nn.Sequential(nearest(2, mode="bilinear"), conv()),
-    "unequal scales": lambda: nn.Sequential(nearest((3.0, 2.0)), conv(groups=2, bias=False)),
+    "bilinear": lambda: nn.Sequential(many(), nearest(2, mode="bilinear"), conv(16, 1)),
+    "unequal scales": lambda: nn.Sequential(nearest((3.0, 2.0)), conv(bias=False)),
+    "groups": lambda: nn.Sequential(
+        nn.Conv2d(4, 32, 1), nearest(), conv(32, 32, groups=2, bias=False)
+    ),
     "replicate": lambda: nn.Sequential(nearest(), conv(padding_mode="replicate")),
     "reflect": lambda: nn.Sequential(nearest(), conv(padding_mode="reflect")),
     "functional": functional,
-    "functional bilinear": lambda: functional(mode="bilinear"),
+    "functional bilinear": lambda: nn.Sequential(
+        many(), functional(mode="bilinear", channels=16, out_channels=1)
+    ),
     "functional size": lambda: functional(size=(12, 14)),
     "module size": lambda: nn.Sequential(nn.Upsample(size=(12, 14)), conv()),
     "sizes by multiplication": lambda: Forward(
@@ -165,25 +175,21 @@ def test_a_fused_pair_is_equal_at_every_size_and_in_every_gradient(name):
 
 @pytest.mark.parametrize(("axes", "mode"), [(1, "nearest"), (1, "linear"), (3, "trilinear")])
 def test_one_and_three_axes(axes, mode):
-    model = nn.Sequential(nearest(2, mode=mode), conv(axes=axes))
-    fused, report = fuse(model, picture(*(4,) * axes))
-    assert actions(report) == ["fused"]
-    assert isinstance(fused[1], LAYERS[axes - 1])
-    assert_equal(fused, model, picture(*(5,) * axes))
-    weight = nn.Parameter(torch.randn(3, 4, *(3,) * axes))
     function = (F.conv1d, F.conv2d, F.conv3d)[axes - 1]
-    model = Forward(
-        lambda self, x: function(F.interpolate(x, scale_factor=3, mode=mode), self.weight),
-        weight=weight,
-    )
-    fused, report = fuse(model, picture(*(4,) * axes))
-    assert actions(report) == ["fused"]
-    assert_equal(fused, model, picture(*(2,) * axes))
-    model = nn.Sequential(nn.Upsample(8, mode=mode), conv(axes=axes))  # one size for all axes
-    fused, report = fuse(model, picture(*(4,) * axes))
-    assert actions(report) == ["fused"]
-    for size in (4, 8, 3):
-        assert_equal(fused, model, picture(*(size,) * axes))
+    models = [
+        nn.Sequential(nearest(2, mode=mode), conv(16, 1, axes)),
+        Forward(
+            lambda self, x: function(F.interpolate(x, scale_factor=3, mode=mode), self.weight),
+            weight=nn.Parameter(torch.randn(1, 16, *(3,) * axes)),
+        ),
+        nn.Sequential(nn.Upsample(8, mode=mode), conv(16, 1, axes)),  # one size for all axes
+    ]
+    for model in models:
+        fused, report = fuse(model, picture(*(4,) * axes, channels=16))
+        assert actions(report) == ["fused"]
+        assert len(fused_layers(fused)) == 1
+        for size in (4, 2, 5):
+            assert_equal(fused, model, picture(*(size,) * axes, channels=16))
 
 
 def test_the_same_pair_in_several_places_is_one_layer():

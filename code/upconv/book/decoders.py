@@ -72,7 +72,8 @@ def vae(
         groups: of the normalisation; divides every width.
 
     Source:
-        Rombach et al. (2022), appendix G, after Esser et al. (2021), table 7.
+        Rombach et al. (2022), appendix G, after Esser et al. (2021), table 7, which writes one
+        residual block for each level; the published models have three.
 
     Example:
         >>> vae((16, 8), blocks=1, groups=4)(torch.zeros(1, 4, 8, 8)).shape

@@ -30,6 +30,7 @@ ROOMS = [
     "factor",
     "checkerboard",
     "layers",
+    "fusion",
     "frameworks",
     "records",
     "peers",

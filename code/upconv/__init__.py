@@ -47,6 +47,7 @@ _MODULE_OF = {
     "UpsampleConv3d": "layers",
     "icnr_": "layers",
     "bilinear_": "layers",
+    "fuse": "fusion",
 }
 _MODULES = (
     "geometry",
@@ -61,6 +62,7 @@ _MODULES = (
     "factor",
     "checkerboard",
     "layers",
+    "fusion",
     "frameworks",
     "records",
     "peers",

@@ -40,6 +40,8 @@ _RATIO = 16  # with so many inputs for an output, not to upsample them is what c
 _GAIN = 1.6  # where products are not saved by this factor, the pair is as fast
 _PIECE = 2**23  # bytes: sums of differences are made in pieces that stay in the processor's cache
 
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+
 Pairs = tuple[tuple[int, int], ...]
 
 
@@ -143,7 +145,7 @@ class _UpsampleConv:
                 f"conv: got {type(conv).__name__}; want torch.nn.{wanted.__name__} itself"
             )
         for name, module in {"upsample": upsample, "conv": conv}.items():
-            if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
+            if any(getattr(module, kind) for kind in _HOOKS):
                 raise ValueError(
                     f"{name}: got a module with hooks, which would no longer be called"
                 )
@@ -545,10 +547,12 @@ class UpsampleConv2d(_UpsampleConv, nn.Conv2d):
     """Upsampling by whole numbers, then a convolution, in one layer and less time.
 
     The values are those of ``nn.Sequential(nn.Upsample(…), nn.Conv2d(…))``, to rounding and
-    borders included, and so are the gradients. The parameters are those of the ``nn.Conv2d``: of
-    the same names and shapes, started in the same way, so that each loads the other's state dict.
-    The upsampled image is not stored. What is computed in its place follows from the settings; it
-    is the pair itself where nothing is gained.
+    borders included, for finite inputs, and so are the gradients. The parameters are those of the
+    ``nn.Conv2d``: of the same names and shapes, started in the same way, so that each loads the
+    other's state dict. The upsampled image is not stored. What is computed in its place follows
+    from the settings; it is the pair itself where nothing is gained. Outside of training, kernels
+    are kept until the weight changes, as autograd sees it: not if it is changed through
+    ``weight.data``.
 
     Args:
         in_channels, out_channels, kernel_size, padding, dilation, groups, bias, padding_mode,

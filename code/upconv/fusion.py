@@ -145,26 +145,15 @@ def fuse(model: nn.Module, example: object, *, only_faster: bool = True) -> Fuse
         reasons = "; ".join(f"{name}: {why}" for name, why in reading.unread().items())
         raise ValueError(f"model: torch.fx cannot read it: {reasons}")
 
-    trial = _lean_copy(model)
-    layers = _substitute(trial, reading)
-    inputs = _inputs(layers)
-    trouble, _ = _judged(trial, arguments, wanted)
-    gains = {}
-    if trouble:
-        reading.leave(reading.pairs, trouble)
-    for pair in reading.pairs.values():
-        if pair.conv not in gains:
-            gains[pair.conv] = _gain(_two(plain, pair), layers[pair.conv], inputs[pair.conv])
-    timed = {site: gains[pair.conv] for site, pair in reading.pairs.items()}
+    gains = _gains(model, reading, arguments, wanted)
     if only_faster:
-        reading.leave([site for site, gain in timed.items() if gain.low <= 1], "it is not faster")
-
+        reading.leave([site for site, gain in gains.items() if gain.low <= 1], "it is not faster")
     while True:
         fused = copy.deepcopy(model)
         _substitute(fused, reading)
         trouble, difference = _judged(_lean_copy(fused), arguments, wanted)
         if not trouble or not reading.pairs:
-            return Fused(fused, Report(reading.findings(timed), reading.unread(), difference))
+            return Fused(fused, Report(reading.findings(gains), reading.unread(), difference))
         reading.leave(reading.pairs, trouble)
 
 
@@ -237,6 +226,26 @@ def _judged(
         if not difference <= allowed * target.double().abs().max().item():
             return f"with the new layers the output differs by {difference:.1e}", largest
     return None, largest
+
+
+def _gains(
+    model: nn.Module, reading: _Reading, arguments: tuple, wanted: list[torch.Tensor]
+) -> dict[_Site, Ratio]:
+    """How much each pair gains, from a copy in which all of them are replaced.
+
+    If that copy goes wrong, they are all left.
+    """
+    trial = _lean_copy(model)
+    layers = _substitute(trial, reading)
+    inputs = _inputs(layers)
+    trouble, _ = _judged(trial, arguments, wanted)
+    if trouble:
+        reading.leave(reading.pairs, trouble)
+    gains = {}
+    for pair in reading.pairs.values():
+        if pair.conv not in gains:
+            gains[pair.conv] = _gain(_two(model, pair), layers[pair.conv], inputs[pair.conv])
+    return {site: gains[pair.conv] for site, pair in reading.pairs.items()}
 
 
 def _inputs(layers: dict[object, nn.Module]) -> dict[object, list[tuple]]:

@@ -274,6 +274,14 @@ def test_a_forward_that_is_written_anew_leaves_all_else_of_its_module():
         assert_equal(one, model, picture(5, 3))
 
 
+def test_a_module_that_is_replaced_keeps_its_own_state():
+    model = nn.Sequential(nearest(), conv()).eval()
+    model[1].register_state_dict_post_hook(lambda module, state, prefix, _: state.clear())
+    fused, _ = fuse(model, picture(4, 4))
+    assert not any(module.training for module in fused.modules())
+    assert fused.state_dict() == {}
+
+
 def test_what_was_taken_for_granted_is_checked():
     fused, _ = fuse(Blocks(), picture(4, 4))
     with pytest.raises(AssertionError, match="skip has been specialized to have value None"):
@@ -729,7 +737,7 @@ def test_bad_input_is_refused_by_name_and_the_model_untouched(model, example, me
 
 
 def test_the_model_and_the_example_are_untouched():
-    model = nn.Sequential(nn.BatchNorm2d(4), nn.ReLU(inplace=True), nearest(), conv()).train()
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.BatchNorm2d(4), nearest(), conv()).train()
     assert_equal(model, model, picture(4, 4))
     before = pickle.dumps(model.state_dict()), [p.grad.clone() for p in model.parameters()]
     example = picture(4, 4)

@@ -38,7 +38,7 @@ _FEW = 16  # fewer output channels than these leave a transposed convolution's r
 _MANY = 128  # from so many channels on, fewer products pay for more sums
 _RATIO = 16  # with so many inputs for an output, not to upsample them is what counts
 _GAIN = 1.6  # where products are not saved by this factor, the pair is as fast
-_PIECE = 2**23  # bytes: sums of differences are made in pieces that stay in the processor's cache
+_PIECE = 2**21  # bytes of values that are added to the sums of differences at a time
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
@@ -203,16 +203,19 @@ class _UpsampleConv:
         if form == "pair" or (self._linear and self._is_small(x)):
             return self._conv_forward(self._upsample(x), weight, bias)
         last = _channels_last(x) or _channels_last(weight)
-        layout = inner = _CHANNELS_LAST[x.ndim] if last else torch.contiguous_format
-        if on_cpu and (not wide or (not plain and min(weight.shape[:2]) >= _MANY // 2)):
-            inner = torch.contiguous_format  # oneDNN's backward passes and bfloat16 are faster so
+        layout = _CHANNELS_LAST[x.ndim] if last else torch.contiguous_format
+        inner = layout
+        if on_cpu and not wide:  # in which oneDNN is faster
+            inner = torch.contiguous_format
+        elif form == "differences":
+            inner = _CHANNELS_LAST.get(x.ndim, layout)
         kernels = self._kernels(form, dtype, inner, plain)
-        x, bias = x.to(dtype), None if bias is None else bias.to(dtype)
-        if form == "differences":
-            return _by_differences(x, kernels, bias, layout)
-        x = x.contiguous(memory_format=inner)
+        x = x.to(dtype).contiguous(memory_format=inner)
+        bias = None if bias is None else bias.to(dtype)
         if form == "phases":
             y = self._with_strips(x, _by_phases(x, kernels, bias), bias)
+        elif form == "differences":
+            y = _by_differences(x, kernels, bias)
         else:
             x = kernels.extend(x)
             y = native_unchecked(x, kernels.weight, kernels.geometry, bias)
@@ -267,7 +270,7 @@ class _UpsampleConv:
     def _prepare(self, form: str, dtype: torch.dtype, layout: torch.memory_format):
         conv, weight = self._conv, self.weight
         if form == "differences":
-            return _differences(weight, conv, self.scale_factor)
+            return _differences(weight, conv, self.scale_factor, layout)
         if weight.element_size() < 4:
             weight = weight.float()  # sums of taps are rounded once
         if max(conv.dilation) > 1:
@@ -436,7 +439,9 @@ class _Differences(NamedTuple):
     geometries: tuple[Geometry, Geometry]
 
 
-def _differences(weight: torch.Tensor, conv: Geometry, scale: tuple[int, ...]) -> _Differences:
+def _differences(
+    weight: torch.Tensor, conv: Geometry, scale: tuple[int, ...], layout: torch.memory_format
+) -> _Differences:
     """The parts of nearest upsampling and a convolution that keeps the size along the axis.
 
     Let u be the upsampled input, and m an output. Where a tap sees another value than u[m], which
@@ -457,41 +462,23 @@ def _differences(weight: torch.Tensor, conv: Geometry, scale: tuple[int, ...]) -
     stride, padding = list(scale), list(parts[0].geometry.padding)
     padding[axis] = (after, before)
     geometry = Geometry(parts[0].geometry.kernel, stride, padding)
-    layout = _CHANNELS_LAST.get(weight.ndim, torch.contiguous_format)
     weights = tuple(part.weight.contiguous(memory_format=layout) for part in parts)
     return _Differences(axis + 2, weights, (geometry, parts[1].geometry))
 
 
-def _by_differences(
-    x: torch.Tensor, how: _Differences, bias: torch.Tensor | None, layout: torch.memory_format
-) -> torch.Tensor:
-    """Piece by piece: some of the images at a time, or of one image a part of the axis."""
+def _by_differences(x: torch.Tensor, how: _Differences, bias: torch.Tensor | None) -> torch.Tensor:
+    """The differences first; then, piece by piece, what the values themselves add."""
     axis, (steps, total), (stamp, other) = how
     s, length = stamp.stride[axis - 2], x.shape[axis]
-    size = list(other.transposed_shape(tuple(x.shape[2:])))
-    size[axis - 2] *= s
-    y = torch.empty(
-        len(x), total.shape[1], *size, dtype=x.dtype, device=x.device, memory_format=layout
-    )
-    image = prod(y.shape[1:]) * y.element_size()
-    images, rows = max(1, _PIECE // image), max(1, _PIECE * length // image)
-    for some, into in zip(x.split(images), y.split(images), strict=True):
-        for start in range(0, length, rows):
-            stop = min(start + rows, length)
-            piece = some.narrow(axis, start, stop - start)
-            ends = [(0, 0)] * (x.ndim - 2)
-            ends[axis - 2] = int(start == 0), int(stop == length)
-            first, end = max(start - 1, 0), min(stop + 1, length)
-            wide = F.pad(some.narrow(axis, first, end - first), _flat(ends))
-            wide = wide.narrow(axis, 0, stop - start + 1) - wide.narrow(axis, 1, stop - start + 1)
-            if x.ndim in _CHANNELS_LAST:
-                piece = piece.contiguous(memory_format=_CHANNELS_LAST[x.ndim])
-                wide = wide.contiguous(memory_format=_CHANNELS_LAST[x.ndim])
-            torch.add(
-                native_unchecked(wide, steps, stamp, bias).unflatten(axis, (-1, s)),
-                native_unchecked(piece, total, other).unsqueeze(axis + 1),
-                out=into.narrow(axis, s * start, s * (stop - start)).unflatten(axis, (-1, s)),
-            )
+    ends = [(int(a == axis), int(a == axis)) for a in range(2, x.ndim)]
+    wide = F.pad(x, _flat(ends))
+    wide = wide.narrow(axis, 0, length + 1) - wide.narrow(axis, 1, length + 1)
+    y = native_unchecked(wide, steps, stamp, bias)
+    del wide
+    rows = max(1, s * _PIECE * length // max(y.nbytes, 1))
+    for piece, sums in zip(x.split(rows, axis), y.split(s * rows, axis), strict=True):
+        copies = native_unchecked(piece, total, other).unsqueeze(axis + 1)
+        sums.unflatten(axis, (-1, s)).add_(copies)
     return y
 
 

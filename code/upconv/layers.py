@@ -542,8 +542,8 @@ class UpsampleConv2d(_UpsampleConv, nn.Conv2d):
     ``weight.data``.
 
     Args:
-        in_channels, out_channels, kernel_size, padding, dilation, groups, bias, padding_mode,
-            device, dtype: as ``nn.Conv2d``. The stride is 1.
+        in_channels, out_channels, kernel_size, padding, dilation: as ``nn.Conv2d``.
+        groups, bias, padding_mode, device, dtype: as ``nn.Conv2d``. The stride is 1.
         scale_factor: of the upsampling; a whole number of at least 1, or one per axis.
         mode: of the upsampling, as ``nn.Upsample`` names it: "nearest", "nearest-exact" (here the
             same), or "linear", which is also called "bilinear" on two axes and "trilinear" on

@@ -125,7 +125,7 @@ def test_the_transposed_convolution_is_computed_by_the_one_that_was_fastest(cloc
 
     with pytest.MonkeyPatch.context() as patch:
         if form == "native":
-            patch.setattr(forms, "_native", watched)
+            patch.setattr(forms, "native_unchecked", watched)
         else:
             patch.setitem(forms.FORMS, form, watched)
         y = forms.conv_transpose(x, weight, **settings, form="fastest")

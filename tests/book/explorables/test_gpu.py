@@ -229,7 +229,7 @@ def test_the_chapters_lines_read_the_record(without, tmp_path, monkeypatch, caps
     exec(lines, {})
     told = capsys.readouterr().out
     assert told.startswith("No WebGPU here: plain JavaScript on the CPU ")
-    assert all(f" {form} (" in told for form in TITLES)
+    assert all(f" {form} Ratio(" in told for form in TITLES)
 
 
 def test_the_chapter_names_the_settings_of_the_script():

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from upconv import Geometry, conv_matrix, definition, forms
+from upconv import Geometry, arithmetic, conv_matrix, definition
 from upconv.book.explorables.operator import LIMITS, LONGEST, MODES, still
 
 SETTINGS = tuple(LIMITS)
@@ -265,7 +265,7 @@ def test_zero_insertion_shows_the_zeros_and_the_window_that_reads_them(operator)
 
 def test_the_count_of_products_by_zero_is_that_of_the_package(operator):
     one = operator(mode="zero_insertion", input_size=2, stride=2, kernel=3).read()
-    counts = forms.arithmetic("zero_insertion", (1, 1, 2, 2), (1, 1, 3, 3), one.geometry)
+    counts = arithmetic("zero_insertion", (1, 1, 2, 2), (1, 1, 3, 3), one.geometry)
     summary = f"{counts.by_zero} of {counts.multiplications} products are by zero"
     assert summary in one.page.locator(".upconv-operator > p").first.inner_text()
 

@@ -11,11 +11,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 from torch.autograd import forward_ad
-from upconv import UpsampleConv1d, UpsampleConv2d, UpsampleConv3d, layers
+from upconv import UpsampleConv1d, UpsampleConv2d, UpsampleConv3d, collapse, layers
 
 LAYER = {1: UpsampleConv1d, 2: UpsampleConv2d, 3: UpsampleConv3d}
 CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -102,6 +102,32 @@ def test_values_and_gradients_are_those_of_the_pair(form, pair):
             strict=True,
         ):
             np.testing.assert_allclose(got, right, rtol=0, atol=1e-11)
+
+
+@st.composite
+def linear_cases(draw):
+    """Settings and sizes with which linear upsampling can be collapsed, its border by the pair."""
+    n = draw(st.integers(1, 2))
+    axes = [
+        (k, s, draw(st.integers(0, k - 1)), draw(st.integers(1, 6)))
+        for k, s in (draw(st.tuples(st.integers(2, 4), st.integers(2, 5))) for _ in range(n))
+    ]
+    return zip(*axes, strict=True)
+
+
+@given(case=linear_cases())
+def test_the_border_of_linear_upsampling_is_that_of_the_pair(case):
+    kernel, scale, padding, size = case
+    n = len(kernel)
+    with preferred("phases"):
+        settings = {"kernel_size": kernel, "padding": padding, "scale_factor": scale}
+        layer, pair = layer_and_pair((2, 3), cls=LAYER[n], mode=LINEAR[n], **settings)
+        assume(
+            all(i * s + 2 * p >= k for k, s, p, i in zip(kernel, scale, padding, size, strict=True))
+        )
+        x = random(2, 2, *size)
+        with torch.no_grad():
+            close(layer(x), pair(x))
 
 
 def layer_and_pair(channels=(4, 4), *, cls=UpsampleConv2d, dtype=torch.float64, **settings):
@@ -369,6 +395,14 @@ def test_narrow_and_mixed_precision_round_as_the_pair_does(channels, mode):
     y = layer.bfloat16()(x.bfloat16())
     assert y.dtype == torch.bfloat16
     close(y.float(), exact, atol=atol)
+
+
+def test_sums_of_narrow_taps_are_rounded_once():
+    layer, _ = layer_and_pair((4, 20), dtype=torch.bfloat16)
+    with torch.no_grad():
+        layer(random(1, 4, 3, 3, dtype=torch.bfloat16))
+        wanted = collapse(layer.weight.float(), 2, padding=1).weight.bfloat16()
+    assert torch.equal(layer._kept[2].weight, wanted)
 
 
 @pytest.mark.parametrize("channels", [(3, 2), (3, 20), (64, 64), (128, 128)])

@@ -38,7 +38,9 @@ _FEW = 16  # fewer output channels than these leave a transposed convolution's r
 _MANY = 128  # from so many channels on, fewer products pay for more sums
 _RATIO = 16  # with so many inputs for an output, not to upsample them is what counts
 _GAIN = 1.6  # where products are not saved by this factor, the pair is as fast
-_PIECE = 2**23  # bytes: sums of differences are made in pieces that stay in the processor's cache
+_PIECE = 2**22  # bytes of values that are added to the sums of differences at a time
+
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -143,7 +145,7 @@ class _UpsampleConv:
                 f"conv: got {type(conv).__name__}; want torch.nn.{wanted.__name__} itself"
             )
         for name, module in {"upsample": upsample, "conv": conv}.items():
-            if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
+            if any(getattr(module, kind) for kind in _HOOKS):
                 raise ValueError(
                     f"{name}: got a module with hooks, which would no longer be called"
                 )
@@ -200,17 +202,19 @@ class _UpsampleConv:
             return self._upsample(self._conv_forward(x, weight, bias))
         if form == "pair" or (self._linear and self._is_small(x)):
             return self._conv_forward(self._upsample(x), weight, bias)
-        last = _channels_last(x) or _channels_last(weight)
-        layout = inner = _CHANNELS_LAST[x.ndim] if last else torch.contiguous_format
-        if on_cpu and (not wide or (not plain and min(weight.shape[:2]) >= _MANY // 2)):
-            inner = torch.contiguous_format  # oneDNN's backward passes and bfloat16 are faster so
+        layout = _layout(x) if _layout(weight) == torch.contiguous_format else _layout(weight)
+        inner = layout
+        if on_cpu and not wide:  # in which oneDNN is faster
+            inner = torch.contiguous_format
+        elif form == "differences":
+            inner = _CHANNELS_LAST.get(x.ndim, layout)
         kernels = self._kernels(form, dtype, inner, plain)
-        x, bias = x.to(dtype), None if bias is None else bias.to(dtype)
-        if form == "differences":
-            return _by_differences(x, kernels, bias, layout)
-        x = x.contiguous(memory_format=inner)
+        x = x.to(dtype).contiguous(memory_format=inner)
+        bias = None if bias is None else bias.to(dtype)
         if form == "phases":
             y = self._with_strips(x, _by_phases(x, kernels, bias), bias)
+        elif form == "differences":
+            y = _by_differences(x, kernels, bias)
         else:
             x = kernels.extend(x)
             y = native_unchecked(x, kernels.weight, kernels.geometry, bias)
@@ -265,7 +269,7 @@ class _UpsampleConv:
     def _prepare(self, form: str, dtype: torch.dtype, layout: torch.memory_format):
         conv, weight = self._conv, self.weight
         if form == "differences":
-            return _differences(weight, conv, self.scale_factor)
+            return _differences(weight, conv, self.scale_factor, layout)
         if weight.element_size() < 4:
             weight = weight.float()  # sums of taps are rounded once
         if max(conv.dilation) > 1:
@@ -413,7 +417,7 @@ def _by_phases(x: torch.Tensor, phases: _Phases, bias: torch.Tensor | None) -> t
     y = y.reshape(len(x), *stride, channels, *blocks)
     # Each block beside its phase, and the channels where they lie in memory.
     interleaved = [axis for a in range(n) for axis in (n + 2 + a, 1 + a)]
-    if _channels_last(x):
+    if _layout(x) != torch.contiguous_format:
         y = y.permute(0, *interleaved, n + 1).reshape(len(x), *full, channels).movedim(-1, 1)
     else:
         y = y.permute(0, n + 1, *interleaved).reshape(len(x), channels, *full)
@@ -434,7 +438,9 @@ class _Differences(NamedTuple):
     geometries: tuple[Geometry, Geometry]
 
 
-def _differences(weight: torch.Tensor, conv: Geometry, scale: tuple[int, ...]) -> _Differences:
+def _differences(
+    weight: torch.Tensor, conv: Geometry, scale: tuple[int, ...], layout: torch.memory_format
+) -> _Differences:
     """The parts of nearest upsampling and a convolution that keeps the size along the axis.
 
     Let u be the upsampled input, and m an output. Where a tap sees another value than u[m], which
@@ -455,41 +461,27 @@ def _differences(weight: torch.Tensor, conv: Geometry, scale: tuple[int, ...]) -
     stride, padding = list(scale), list(parts[0].geometry.padding)
     padding[axis] = (after, before)
     geometry = Geometry(parts[0].geometry.kernel, stride, padding)
-    layout = _CHANNELS_LAST.get(weight.ndim, torch.contiguous_format)
     weights = tuple(part.weight.contiguous(memory_format=layout) for part in parts)
     return _Differences(axis + 2, weights, (geometry, parts[1].geometry))
 
 
-def _by_differences(
-    x: torch.Tensor, how: _Differences, bias: torch.Tensor | None, layout: torch.memory_format
-) -> torch.Tensor:
-    """Piece by piece: some of the images at a time, or of one image a part of the axis."""
+def _by_differences(x: torch.Tensor, how: _Differences, bias: torch.Tensor | None) -> torch.Tensor:
+    """The differences first; then, piece by piece, what the values themselves add."""
     axis, (steps, total), (stamp, other) = how
     s, length = stamp.stride[axis - 2], x.shape[axis]
-    size = list(other.transposed_shape(tuple(x.shape[2:])))
-    size[axis - 2] *= s
-    y = torch.empty(
-        len(x), total.shape[1], *size, dtype=x.dtype, device=x.device, memory_format=layout
-    )
-    image = prod(y.shape[1:]) * y.element_size()
-    images, rows = max(1, _PIECE // image), max(1, _PIECE * length // image)
-    for some, into in zip(x.split(images), y.split(images), strict=True):
-        for start in range(0, length, rows):
-            stop = min(start + rows, length)
-            piece = some.narrow(axis, start, stop - start)
-            ends = [(0, 0)] * (x.ndim - 2)
-            ends[axis - 2] = int(start == 0), int(stop == length)
-            first, end = max(start - 1, 0), min(stop + 1, length)
-            wide = F.pad(some.narrow(axis, first, end - first), _flat(ends))
-            wide = wide.narrow(axis, 0, stop - start + 1) - wide.narrow(axis, 1, stop - start + 1)
-            if x.ndim in _CHANNELS_LAST:
-                piece = piece.contiguous(memory_format=_CHANNELS_LAST[x.ndim])
-                wide = wide.contiguous(memory_format=_CHANNELS_LAST[x.ndim])
-            torch.add(
-                native_unchecked(wide, steps, stamp, bias).unflatten(axis, (-1, s)),
-                native_unchecked(piece, total, other).unsqueeze(axis + 1),
-                out=into.narrow(axis, s * start, s * (stop - start)).unflatten(axis, (-1, s)),
-            )
+    size, layout = list(x.shape), _layout(x)
+    size[axis] += 1
+    d = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=layout)
+    first, inner, last = d.split([1, length - 1, 1], axis)
+    torch.neg(x.narrow(axis, 0, 1), out=first)  # beyond the border there are zeros
+    torch.sub(x.narrow(axis, 0, length - 1), x.narrow(axis, 1, length - 1), out=inner)
+    last.copy_(x.narrow(axis, length - 1, 1))
+    y = native_unchecked(d, steps, stamp, bias)
+    del d, first, inner, last
+    rows = max(1, s * _PIECE * length // max(y.nbytes, 1))
+    for piece, sums in zip(x.split(rows, axis), y.split(s * rows, axis), strict=True):
+        copies = native_unchecked(piece, total, other).unsqueeze(axis + 1)
+        sums.unflatten(axis, (-1, s)).add_(copies)
     return y
 
 
@@ -519,9 +511,10 @@ def _autocast_dtype(x: torch.Tensor) -> torch.dtype | None:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
 
 
-def _channels_last(x: torch.Tensor) -> bool:
-    """Whether torch would go on in channels_last, as it does where only one channel is stored."""
-    return x.ndim in _CHANNELS_LAST and x.stride(1) == 1 and x.stride(-1) >= x.shape[1]
+def _layout(x: torch.Tensor) -> torch.memory_format:
+    """The memory format in which torch would go on."""
+    last = x.ndim in _CHANNELS_LAST and x.stride(1) == 1 and x.stride(-1) >= x.shape[1]
+    return _CHANNELS_LAST[x.ndim] if last else torch.contiguous_format
 
 
 def _flat(pairs: Sequence[tuple[int, int]]) -> list[int]:
@@ -545,10 +538,12 @@ class UpsampleConv2d(_UpsampleConv, nn.Conv2d):
     """Upsampling by whole numbers, then a convolution, in one layer and less time.
 
     The values are those of ``nn.Sequential(nn.Upsample(…), nn.Conv2d(…))``, to rounding and
-    borders included, and so are the gradients. The parameters are those of the ``nn.Conv2d``: of
-    the same names and shapes, started in the same way, so that each loads the other's state dict.
-    The upsampled image is not stored. What is computed in its place follows from the settings; it
-    is the pair itself where nothing is gained.
+    borders included, for finite inputs, and so are the gradients. The parameters are those of the
+    ``nn.Conv2d``: of the same names and shapes, started in the same way, so that each loads the
+    other's state dict. The upsampled image is not stored. What is computed in its place follows
+    from the settings; it is the pair itself where nothing is gained. Outside of training, kernels
+    are kept until the weight changes, as autograd sees it: not if it is changed through
+    ``weight.data``.
 
     Args:
         in_channels, out_channels, kernel_size, padding, dilation, groups, bias, padding_mode,

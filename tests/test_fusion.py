@@ -696,11 +696,12 @@ DECODERS = {
 def test_real_decoders(name):
     torch.manual_seed(0)
     build, example, count = DECODERS[name]
-    model = build().eval()
+    # In float64 no rounding takes a value to the other side of a kink, where its gradient jumps.
+    model, example = build().eval().double(), example.double()
     fused, report = fuse(model, example)
     assert report.unread == {}
     assert actions(report).count("fused") == count == len(fused_layers(fused))
-    assert report.difference < 1e-4
+    assert report.difference < 1e-12
     if name == "bilinear":
         assert actions(report) == ["left: it goes to cat"] * 2
     elif count == 0:
@@ -738,7 +739,8 @@ def test_bad_input_is_refused_by_name_and_the_model_untouched(model, example, me
 
 def test_the_model_and_the_example_are_untouched():
     model = nn.Sequential(nn.ReLU(inplace=True), nn.BatchNorm2d(4), nearest(), conv()).train()
-    assert_equal(model, model, picture(4, 4))
+    for p in model.parameters():
+        p.grad = torch.randn(p.shape)
     before = pickle.dumps(model.state_dict()), [p.grad.clone() for p in model.parameters()]
     example = picture(4, 4)
     copied = example.clone()

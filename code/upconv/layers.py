@@ -38,7 +38,7 @@ _FEW = 16  # fewer output channels than these leave a transposed convolution's r
 _MANY = 128  # from so many channels on, fewer products pay for more sums
 _RATIO = 16  # with so many inputs for an output, not to upsample them is what counts
 _GAIN = 1.6  # where products are not saved by this factor, the pair is as fast
-_PIECE = 2**21  # bytes of values that are added to the sums of differences at a time
+_PIECE = 2**22  # bytes of values that are added to the sums of differences at a time
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
@@ -202,8 +202,7 @@ class _UpsampleConv:
             return self._upsample(self._conv_forward(x, weight, bias))
         if form == "pair" or (self._linear and self._is_small(x)):
             return self._conv_forward(self._upsample(x), weight, bias)
-        last = _channels_last(x) or _channels_last(weight)
-        layout = _CHANNELS_LAST[x.ndim] if last else torch.contiguous_format
+        layout = _layout(x) if _layout(weight) == torch.contiguous_format else _layout(weight)
         inner = layout
         if on_cpu and not wide:  # in which oneDNN is faster
             inner = torch.contiguous_format
@@ -418,7 +417,7 @@ def _by_phases(x: torch.Tensor, phases: _Phases, bias: torch.Tensor | None) -> t
     y = y.reshape(len(x), *stride, channels, *blocks)
     # Each block beside its phase, and the channels where they lie in memory.
     interleaved = [axis for a in range(n) for axis in (n + 2 + a, 1 + a)]
-    if _channels_last(x):
+    if _layout(x) != torch.contiguous_format:
         y = y.permute(0, *interleaved, n + 1).reshape(len(x), *full, channels).movedim(-1, 1)
     else:
         y = y.permute(0, n + 1, *interleaved).reshape(len(x), channels, *full)
@@ -470,11 +469,15 @@ def _by_differences(x: torch.Tensor, how: _Differences, bias: torch.Tensor | Non
     """The differences first; then, piece by piece, what the values themselves add."""
     axis, (steps, total), (stamp, other) = how
     s, length = stamp.stride[axis - 2], x.shape[axis]
-    ends = [(int(a == axis), int(a == axis)) for a in range(2, x.ndim)]
-    wide = F.pad(x, _flat(ends))
-    wide = wide.narrow(axis, 0, length + 1) - wide.narrow(axis, 1, length + 1)
-    y = native_unchecked(wide, steps, stamp, bias)
-    del wide
+    size, layout = list(x.shape), _layout(x)
+    size[axis] += 1
+    d = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=layout)
+    first, inner, last = d.split([1, length - 1, 1], axis)
+    torch.neg(x.narrow(axis, 0, 1), out=first)  # beyond the border there are zeros
+    torch.sub(x.narrow(axis, 0, length - 1), x.narrow(axis, 1, length - 1), out=inner)
+    last.copy_(x.narrow(axis, length - 1, 1))
+    y = native_unchecked(d, steps, stamp, bias)
+    del d, first, inner, last
     rows = max(1, s * _PIECE * length // max(y.nbytes, 1))
     for piece, sums in zip(x.split(rows, axis), y.split(s * rows, axis), strict=True):
         copies = native_unchecked(piece, total, other).unsqueeze(axis + 1)
@@ -508,9 +511,10 @@ def _autocast_dtype(x: torch.Tensor) -> torch.dtype | None:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
 
 
-def _channels_last(x: torch.Tensor) -> bool:
-    """Whether torch would go on in channels_last, as it does where only one channel is stored."""
-    return x.ndim in _CHANNELS_LAST and x.stride(1) == 1 and x.stride(-1) >= x.shape[1]
+def _layout(x: torch.Tensor) -> torch.memory_format:
+    """The memory format in which torch would go on."""
+    last = x.ndim in _CHANNELS_LAST and x.stride(1) == 1 and x.stride(-1) >= x.shape[1]
+    return _CHANNELS_LAST[x.ndim] if last else torch.contiguous_format
 
 
 def _flat(pairs: Sequence[tuple[int, int]]) -> list[int]:

@@ -132,13 +132,13 @@ def fuse(model: nn.Module, example: object, *, only_faster: bool = True) -> Fuse
     arguments = example if isinstance(example, tuple) else (example,)
     try:
         plain = _lean_copy(model)
-    except Exception as error:
+    except Exception as error:  # whatever a copy of the user's own classes raises
         raise ValueError(f"model: it cannot be copied: {_first_line(error)}") from error
     seen = _Seen(plain)
     try:
         with seen:
             wanted = _run(plain, arguments)
-    except Exception as error:
+    except Exception as error:  # whatever the user's own forward raises
         raise ValueError(f"example: the model does not take it: {_first_line(error)}") from error
     reading = _Reading(model, seen)
     if not reading.entered:
@@ -212,7 +212,7 @@ def _judged(
     """
     try:
         outputs = _run(model, arguments)
-    except Exception as error:
+    except Exception as error:  # then the pair is left, and the report says why
         return f"with the new layers the model fails: {_first_line(error)}", float("nan")
     if [y.shape for y in outputs] != [y.shape for y in wanted]:
         return "with the new layers the output has another shape", float("nan")
